@@ -33,14 +33,14 @@ export abstract class SiftRunUpdaterError extends Error {
 
 /** An update that was refused. Nothing of it was taken; sending it again unchanged is refused again (but `overloaded`). */
 export class UpdateRejectedError extends SiftRunUpdaterError {
-  constructor(
-    readonly code: RejectionCode,
-    /** Where in the update, as `run.metadata.0` or `updateMask`; empty for the whole. */
-    readonly path: string,
-    message: string,
-    options?: ErrorOptions,
-  ) {
+  readonly code: RejectionCode
+  /** Where in the update, as `run.metadata.0` or `updateMask`; empty for the whole. */
+  readonly path: string
+
+  constructor(code: RejectionCode, path: string, message: string, options?: ErrorOptions) {
     super(message, options)
+    this.code = code
+    this.path = path
   }
 }
 
@@ -52,7 +52,12 @@ export class RedisUnavailableError extends SiftRunUpdaterError {
 /** A configuration that cannot work: every problem is in the message, one a line. */
 export class ConfigurationError extends SiftRunUpdaterError {
   readonly code = 'invalid_configuration'
-  constructor(readonly problems: readonly string[]) {
-    super(problems.length === 1 ? problems[0] : `${problems.length} problems:\n${problems.map((p) => `  ${p}`).join('\n')}`)
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(
+      problems.length === 1 ? problems[0] : `${problems.length} problems:\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    )
+    this.problems = problems
   }
 }

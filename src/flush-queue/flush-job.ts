@@ -1,0 +1,18 @@
+/** A flush job is named after its run and generation, `<runId>.<generation>`; a run id may hold dots itself. */
+export function flushJobId(runId: string, generation: string): string {
+  return `${runId}.${generation}`
+}
+
+/** What the id of a flush job says; undefined: it is not one of ours. */
+export function parseFlushJobId(jobId: string): { runId: string; generation: string } | undefined {
+  const [, runId, generation] = /^([A-Za-z0-9._-]{1,128})\.(\d+)$/.exec(jobId) ?? []
+  return runId === undefined || generation === undefined ? undefined : { runId, generation }
+}
+
+/** What a dashboard shows of a flush job. It carries no values while it waits: those are in the pending update. */
+export interface FlushJobData {
+  readonly runId: string
+  readonly generation: string
+  /** The body of the last PATCH that was tried, once there was one. */
+  readonly patch?: object
+}

@@ -1,0 +1,61 @@
+import { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import type { Lane } from '../redis/lane.js'
+import { type FlushJobData, flushJobId } from './flush-job.js'
+
+export interface FlushJob {
+  readonly runId: string
+  readonly generation: string
+  readonly delayMs: number
+}
+
+export const FLUSH_JOB_NAME = 'flush'
+
+/** The flush jobs of a lane: adding, finding and promoting them, by BullMQ's public API only. */
+export class FlushQueue {
+  readonly queue: Queue<FlushJobData>
+
+  /** The connection stays the caller's; so do its errors, which BullMQ tells here once more. */
+  constructor(redis: Redis, lane: Lane) {
+    this.queue = new Queue(lane.queueName, { connection: redis, prefix: lane.prefix })
+    this.queue.on('error', () => {})
+  }
+
+  /** Adds jobs in one round trip. One that is there already stays as it is. */
+  async add(jobs: readonly FlushJob[]): Promise<void> {
+    if (jobs.length === 0) return
+    await this.queue.addBulk(
+      jobs.map(({ runId, generation, delayMs }) => ({
+        name: FLUSH_JOB_NAME,
+        data: { runId, generation },
+        opts: { jobId: flushJobId(runId, generation), delay: Math.max(0, Math.round(delayMs)) },
+      })),
+    )
+  }
+
+  /** Whether a job will still come, or is being worked on. */
+  async isAlive(runId: string, generation: string): Promise<boolean> {
+    const state = await this.queue.getJobState(flushJobId(runId, generation))
+    return state !== 'unknown' && state !== 'failed' && state !== 'completed'
+  }
+
+  /**
+   * Lets a delayed job run now.
+   * @returns what it found: `delayed` (promoted now), or the state that needs no promotion, or `missing`.
+   */
+  async promote(runId: string, generation: string): Promise<'delayed' | 'waiting' | 'active' | 'missing'> {
+    const job = await this.queue.getJob(flushJobId(runId, generation))
+    const state = await job?.getState()
+    if (job && state === 'delayed') {
+      // It may have run in between: then it is on its way, which is what was asked for.
+      await job.promote().catch(() => {})
+      return 'delayed'
+    }
+    if (state === 'active') return 'active'
+    return state === 'waiting' || state === 'prioritized' ? 'waiting' : 'missing'
+  }
+
+  async close(): Promise<void> {
+    await this.queue.close()
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * The pending updates of a lane: one merged update a run, from its first write until it was sent.
+ *
+ *  - merge      takes updates in; the newest write of each field stays (./merge.ts)
+ *  - claim      hands out what is pending, and a lease: only its owner may send
+ *  - settle     what was applied leaves, where it is still what was sent
+ *  - set aside  the same for what became a dead letter
+ *  - defer      a try ended, the job will come again
+ *  - release    the job ends: gone, or one new generation for what came in meanwhile
+ *  - reopen     the job was lost: a new generation for the same writes
+ *
+ * Each is one atomic script. Nothing is moved out before a PATCH, so a crash between any two leaves everything in place.
+ */
+import type { Redis } from 'ioredis'
+import { leaseMs, type Policy } from '../policy.js'
+import type { Lane } from '../redis/lane.js'
+import type { FieldPath } from '../run/fields.js'
+import type { Permit } from '../throttle/throttle.js'
+import { type CorruptEntry, type Entry, readEntries, type Write } from './entry.js'
+import { readList } from './merge.js'
+import { SCRIPTS } from './scripts.js'
+
+/** One run's job: which generation of which run, and the call of the processor that asks. */
+export interface Holder {
+  readonly runId: string
+  readonly generation: string
+  readonly owner: string
+}
+
+export interface Claim {
+  readonly kind: 'granted'
+  readonly entries: readonly Entry[]
+  readonly corrupt: readonly CorruptEntry[]
+  /** How many updates were merged into what is handed out. */
+  readonly updates: number
+  /** Redis's time, and when the generation was opened. */
+  readonly nowUs: number
+  readonly openedUs: number
+  /** Failures that count towards the attempts, and all tries that failed, since the run was last applied. */
+  readonly failures: number
+  readonly tries: number
+  /** What went wrong last, as JSON, since the generation was opened. */
+  readonly trouble: string | null
+  /** A held answer of this run has just been counted as its own failure: it backs off, and sends nothing now. */
+  readonly mustBackOff: boolean
+}
+
+export type ClaimReply =
+  | Claim
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'leased'; readonly remainingMs: number }
+  | { readonly kind: 'held'; readonly remainingMs: number | null; readonly reason: string }
+  | { readonly kind: 'void' }
+
+/** `counted`: towards the attempts, if another run was applied meanwhile; `held`: judged at the next claim. */
+export type Failure = 'none' | 'uncounted' | 'counted' | 'held'
+
+export type Released =
+  | { readonly kind: 'gone' | 'superseded' | 'leased' }
+  | { readonly kind: 'opened'; readonly generation: string; readonly delayMs: number }
+
+export interface Redriven {
+  readonly generation: string | null
+  readonly addJob: boolean
+  readonly acceptedFields: FieldPath[]
+  readonly staleFields: FieldPath[]
+  readonly conflictFields: FieldPath[]
+  readonly heldClientKey: string | null
+}
+
+const msToUs = (ms: number): number => Math.round(ms * 1000)
+
+export class PendingUpdates {
+  readonly #redis: Redis
+  readonly #lane: Lane
+  readonly #policy: Policy
+  /** The clock of Redis in microseconds, where a test hands it in; empty: Redis's own. */
+  nowUs: number | '' = ''
+
+  constructor(redis: Redis, lane: Lane, policy: Policy) {
+    this.#redis = redis
+    this.#lane = lane
+    this.#policy = policy
+  }
+
+  async claim({ runId, generation, owner }: Holder, permit: Pick<Permit, 'epoch' | 'probe'>): Promise<ClaimReply> {
+    const reply = (await SCRIPTS.claimRun.run(this.#redis, this.#keys(runId), {
+      nowUs: this.nowUs,
+      generation,
+      owner,
+      leaseUs: msToUs(leaseMs(this.#policy)),
+      epoch: permit.epoch,
+      probe: permit.probe,
+    })) as [string, ...string[]]
+    switch (reply[0]) {
+      case 'granted':
+        return readClaim(reply)
+      case 'leased':
+        return { kind: 'leased', remainingMs: Number(reply[1]) / 1000 }
+      case 'held':
+        return { kind: 'held', remainingMs: remainingMs(reply[1]), reason: reply[2] ?? '' }
+      case 'void':
+        return { kind: 'void' }
+      default:
+        return { kind: 'superseded' }
+    }
+  }
+
+  /** `outcome` is kept with the run, for people. */
+  async settle(
+    runId: string,
+    writes: readonly (Write & { stamp: string })[],
+    outcome: object,
+    probe: string,
+  ): Promise<void> {
+    await SCRIPTS.settleWrites.run(
+      this.#redis,
+      this.#keys(runId),
+      {
+        nowUs: this.nowUs,
+        channel: this.#lane.announcements,
+        runId,
+        outcome: JSON.stringify(outcome),
+        sentTtlMs: this.#policy.sentTtlMs,
+        probe,
+      },
+      { args: writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json]) },
+    )
+  }
+
+  async setAside(runId: string, writes: readonly { path: string; stamp: string }[], outcome: object): Promise<void> {
+    await SCRIPTS.setAsideWrites.run(
+      this.#redis,
+      this.#keys(runId),
+      { outcome: JSON.stringify(outcome) },
+      { args: writes.flatMap(({ path, stamp }) => [path, stamp]) },
+    )
+  }
+
+  /** Before a dead letter of the run is recorded: what was sent is remembered for as long as the run has one. */
+  async keepSent(runId: string): Promise<void> {
+    await SCRIPTS.keepSent.run(this.#redis, this.#keys(runId), { nowUs: this.nowUs, runId })
+  }
+
+  /** Where the run's last letter is gone. `letteredAtMs`: as the caller saw it before it looked for letters. */
+  async forgetSent(runId: string, letteredAtMs: number): Promise<boolean> {
+    const { sentTtlMs } = this.#policy
+    return (await SCRIPTS.forgetSent.run(this.#redis, this.#keys(runId), { runId, letteredAtMs, sentTtlMs })) === 1
+  }
+
+  /**
+   * `restMs`: how long the run keeps its lease after an end that says nothing of whether the PATCH was applied.
+   * `trouble`: what went wrong, for the dead letter that may come of it.
+   */
+  async defer(
+    { runId, generation, owner }: Holder,
+    { failure, restMs = 0, trouble }: { failure: Failure; restMs?: number; trouble?: object },
+  ): Promise<{ failures: number; tries: number }> {
+    const [, failures = 0, tries = 0] = (await SCRIPTS.deferRun.run(this.#redis, this.#keys(runId), {
+      nowUs: this.nowUs,
+      generation,
+      owner,
+      failure,
+      graceUs: msToUs(restMs),
+      trouble: trouble === undefined ? '' : JSON.stringify(trouble),
+    })) as [string, number?, number?]
+    return { failures, tries }
+  }
+
+  /** `updates`: how many updates were handed out to this job. */
+  async release({ runId, generation, owner }: Holder, updates: number): Promise<Released> {
+    const [kind, opened = '', delayUs] = (await SCRIPTS.releaseRun.run(this.#redis, this.#keys(runId), {
+      nowUs: this.nowUs,
+      runId,
+      generation,
+      owner,
+      windowUs: msToUs(this.#policy.coalesceWindowMs),
+      longestLeaseUs: msToUs(leaseMs(this.#policy)),
+      updates,
+    })) as [Released['kind'], string?, string?]
+    return kind === 'opened' ? { kind, generation: opened, delayMs: Number(delayUs) / 1000 } : { kind }
+  }
+
+  /** The new generation, or null where the expected one (null: none was found) is no longer pending. */
+  async reopen(runId: string, expectedGeneration: string | null): Promise<string | null> {
+    const args = { runId, generation: expectedGeneration ?? '' }
+    const opened = await SCRIPTS.reopenRun.run(this.#redis, this.#keys(runId), args)
+    return (opened as string) || null
+  }
+
+  /** Merges writes that were a dead letter, with the order that they had. */
+  async redrive(runId: string, writes: readonly (Write & { stamp: string })[]): Promise<Redriven> {
+    const [generation, addJob, accepted, stale, conflicting, holder] = (await SCRIPTS.redriveWrites.run(
+      this.#redis,
+      this.#keys(runId),
+      { nowUs: this.nowUs, runId },
+      { args: writes.flatMap(({ path, rule, json, stamp }) => [path, rule, json, stamp]) },
+    )) as [string, number, string, string, string, string]
+    return {
+      generation: generation || null,
+      addJob: addJob === 1,
+      acceptedFields: readList(accepted),
+      staleFields: readList(stale),
+      conflictFields: readList(conflicting),
+      heldClientKey: holder === '' ? null : JSON.parse(holder),
+    }
+  }
+
+  #keys(runId: string) {
+    const { index, sequence, lettered, throttle } = this.#lane
+    return { index, sequence, lettered, throttle, pending: this.#lane.pending(runId), sent: this.#lane.sent(runId) }
+  }
+}
+
+function readClaim(reply: readonly string[]): Claim {
+  const [, nowUs, heldIsCounted, ...flat] = reply
+  const fields = new Map<string, string>()
+  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] ?? '', flat[i + 1] ?? '')
+  const number = (name: string): number => Number(fields.get(name) ?? 0) || 0
+  return {
+    kind: 'granted',
+    ...readEntries(fields),
+    updates: number('updates'),
+    nowUs: Number(nowUs),
+    openedUs: number('openedUs'),
+    failures: number('failures'),
+    tries: number('tries'),
+    trouble: fields.get('trouble') ?? null,
+    mustBackOff: Number(heldIsCounted) === 1,
+  }
+}
+
+/** A hold's remaining time; null: until an operator ends it. */
+export function remainingMs(us: string | number | undefined): number | null {
+  const remaining = Number(us)
+  return remaining < 0 ? null : remaining / 1000
+}

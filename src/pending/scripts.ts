@@ -1,0 +1,37 @@
+import { Script } from '../redis/script.js'
+
+const file = (name: string): URL => new URL(`./${name}.lua`, import.meta.url)
+
+/** The transitions of a pending update: one Lua file each, and nothing else writes its keys. */
+export const SCRIPTS = {
+  mergeUpdates: new Script(
+    file('mergeUpdates'),
+    ['index', 'sequence', 'clock'],
+    ['nowUs', 'notAfterUs', 'futureLimitUs', 'maxPendingRuns', 'memoryIsShort'],
+  ),
+  redriveWrites: new Script(file('redriveWrites'), ['index', 'sequence', 'pending', 'sent'], ['nowUs', 'runId']),
+  claimRun: new Script(
+    file('claimRun'),
+    ['pending', 'throttle'],
+    ['nowUs', 'generation', 'owner', 'leaseUs', 'epoch', 'probe'],
+  ),
+  settleWrites: new Script(
+    file('settleWrites'),
+    ['pending', 'sent', 'lettered', 'throttle'],
+    ['nowUs', 'channel', 'runId', 'outcome', 'sentTtlMs', 'probe'],
+  ),
+  setAsideWrites: new Script(file('setAsideWrites'), ['pending', 'sent'], ['outcome']),
+  keepSent: new Script(file('keepSent'), ['sent', 'lettered'], ['nowUs', 'runId']),
+  forgetSent: new Script(file('forgetSent'), ['sent', 'lettered'], ['runId', 'letteredAtMs', 'sentTtlMs']),
+  deferRun: new Script(
+    file('deferRun'),
+    ['pending', 'throttle'],
+    ['nowUs', 'generation', 'owner', 'failure', 'graceUs', 'trouble'],
+  ),
+  releaseRun: new Script(
+    file('releaseRun'),
+    ['pending', 'index', 'sequence'],
+    ['nowUs', 'runId', 'generation', 'owner', 'windowUs', 'longestLeaseUs', 'updates'],
+  ),
+  reopenRun: new Script(file('reopenRun'), ['pending', 'index', 'sequence'], ['runId', 'generation']),
+} as const

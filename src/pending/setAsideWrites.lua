@@ -1,0 +1,21 @@
+-- setAsideWrites: these writes are a dead letter now (it was recorded first), and leave the pending update where they
+-- are still the ones that were refused: a redrive that came meanwhile has changed the stamp, and stays.
+--
+-- KEYS[1] pending
+-- KEYS[2] sent
+--
+-- ARGV[1] outcome  JSON, for people: what was refused, when and why
+-- ARGV[..] for each write: path, stamp
+--
+-- Returns nothing.
+-- @include removeWrites.lua
+
+local pendingKey, sentKey = KEYS[1], KEYS[2]
+local outcome = ARGV[1]
+local FIRST_WRITE_ARG, ARGS_A_WRITE = 2, 2
+
+for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
+  local path, stamp = ARGV[i], ARGV[i + 1]
+  removeWrite(pendingKey, path, stamp)
+end
+redis.call('HSET', sentKey, 'outcome', outcome)

@@ -1,0 +1,219 @@
+/**
+ * The producer's promises:
+ *
+ *  - A call returns once Redis has the writes, and never waits for Sift.
+ *  - It ends within two seconds. Where it ends as failed, what it asked for may have happened, but does not happen later;
+ *    sending it again is safe.
+ *  - Updates are merged in the order of the calls.
+ *  - Merged, but adding the flush job failed: acknowledged. The sweeper adds it.
+ *  - A client key in conflict is acknowledged once its dead letter is recorded.
+ */
+import type { Redis } from 'ioredis'
+import { DeadLetters } from '../dead-letters/dead-letters.js'
+import { RedisUnavailableError } from '../errors.js'
+import { FactEmitter } from '../events.js'
+import { FlushQueue } from '../flush-queue/flush-queue.js'
+import type { Merged, MergeUpdate } from '../pending/merge.js'
+import { PendingUpdates } from '../pending/pending-updates.js'
+import { type Policy, policyWith } from '../policy.js'
+import { connect, PRODUCER_CONNECTION, type RedisSource } from '../redis/connection.js'
+import { type Lane, laneOf } from '../redis/lane.js'
+import { parseRunUpdate, type RunUpdate } from '../run/parse.js'
+import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from './enqueue-result.js'
+import { BATCH_SIZE, before, MergeQueue } from './merge-queue.js'
+
+export interface ProducerOptions extends Partial<Pick<Policy, 'coalesceWindowMs'>> {
+  readonly redis: RedisSource
+  /** The lane. Default: `run-updates`. */
+  readonly queueName?: string
+  /** Prefix of all keys; needs its braces on a Redis Cluster. Default: `{sift}`. */
+  readonly queuePrefix?: string
+  /** At this many pending runs, no new one is taken (`overloaded`). Default: no limit. */
+  readonly maxPendingRuns?: number
+  /** Above this share of Redis's `maxmemory`, no new run is taken. Default: 90. */
+  readonly maxRedisMemoryPercent?: number
+}
+
+export const DEFAULT_MAX_REDIS_MEMORY_PERCENT = 90
+
+export interface RunUpdateProducer {
+  /** What happens, as typed facts. */
+  readonly facts: FactEmitter
+  /**
+   * Takes one update in. Resolves once Redis has it.
+   * @throws UpdateRejectedError where it can't be taken (`code`, `path`).
+   * @throws RedisUnavailableError where Redis did not answer within two seconds.
+   */
+  enqueue(update: RunUpdate): Promise<EnqueueResult>
+  /**
+   * Takes many in: one result for each, in their order; a bad one does not stop the rest.
+   * @throws EnqueueInterruptedError (a RedisUnavailableError) with the `results` so far, where Redis went away.
+   */
+  enqueueMany(updates: readonly RunUpdate[]): Promise<EnqueueResult[]>
+  /** Lets calls in flight end, then closes the connection. */
+  close(): Promise<void>
+}
+
+/** A Redis that is away is told by each call, not here. */
+export function createProducer(options: ProducerOptions): RunUpdateProducer {
+  return new LaneProducer(options)
+}
+
+class LaneProducer implements RunUpdateProducer {
+  readonly facts = new FactEmitter()
+  readonly #policy: Policy
+  readonly #lane: Lane
+  readonly #redis: Redis
+  readonly #mergeQueue: MergeQueue
+  readonly #pending: PendingUpdates
+  /** BullMQ's queues, made when first needed, and made anew after a failure: one that failed to start never recovers. */
+  #queues: { readonly flushQueue: FlushQueue; readonly deadLetters: DeadLetters } | undefined
+  readonly #inFlight = new Set<Promise<unknown>>()
+
+  constructor(options: ProducerOptions) {
+    const { coalesceWindowMs } = options
+    this.#policy = policyWith(coalesceWindowMs === undefined ? {} : { coalesceWindowMs })
+    this.#lane = laneOf(options.queueName, options.queuePrefix)
+    this.#redis = connect(options.redis, PRODUCER_CONNECTION, (error) => this.facts.emit('redis:trouble', { error }))
+    this.#pending = new PendingUpdates(this.#redis, this.#lane, this.#policy)
+    const limits = {
+      maxPendingRuns: options.maxPendingRuns ?? 0,
+      maxRedisMemoryPercent: options.maxRedisMemoryPercent ?? DEFAULT_MAX_REDIS_MEMORY_PERCENT,
+    }
+    this.#mergeQueue = new MergeQueue(this.#redis, this.#lane, this.#policy, limits, this.facts)
+  }
+
+  async enqueue(update: RunUpdate): Promise<EnqueueResult> {
+    const [result] = await this.#track(this.#enqueueBatch([update]))
+    if (!result) throw new TypeError('one update gave no result')
+    if (result.error) throw result.error
+    return result
+  }
+
+  async enqueueMany(updates: readonly RunUpdate[]): Promise<EnqueueResult[]> {
+    return await this.#track(this.#enqueueBatches(updates))
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#inFlight)
+    await this.#closeQueues()
+    this.#redis.disconnect()
+  }
+
+  async #enqueueBatches(updates: readonly RunUpdate[]): Promise<EnqueueResult[]> {
+    const results: EnqueueResult[] = []
+    for (let start = 0; start < updates.length; start += BATCH_SIZE) {
+      try {
+        for (const result of await this.#enqueueBatch(updates.slice(start, start + BATCH_SIZE))) results.push(result)
+      } catch (error) {
+        if (error instanceof RedisUnavailableError)
+          throw new EnqueueInterruptedError(error.message, results, { cause: error })
+        throw error
+      }
+    }
+    return results
+  }
+
+  async #enqueueBatch(updates: readonly RunUpdate[]): Promise<EnqueueResult[]> {
+    const deadline = performance.now() + this.#policy.producerTimeoutMs
+    const parsed = updates.map((update) => parseRunUpdate(update))
+    const good = parsed.flatMap((result) => (result.ok ? [result.update] : []))
+    const merged = good.length > 0 ? await this.#mergeQueue.merge(good, deadline) : []
+    await this.#finish(good, merged, deadline)
+    let next = 0
+    return parsed.map((result, index) => {
+      if (!result.ok) return rejection(readRunId(updates[index]), result.error)
+      const outcome = merged[next++]
+      if (!outcome) throw new TypeError('an update was merged without a result')
+      return toResult(result.update.runId, outcome)
+    })
+  }
+
+  /** What a merge leaves to its caller: the letters of client keys in conflict, and the flush jobs. */
+  async #finish(updates: readonly MergeUpdate[], merged: readonly Merged[], deadline: number): Promise<void> {
+    await this.#addFlushJobs(updates, merged, deadline)
+    const conflicts = updates.flatMap((update, index) => {
+      const outcome = merged[index]
+      return outcome && outcome.conflictFields.length > 0 ? [{ update, outcome }] : []
+    })
+    if (conflicts.length === 0) return
+    try {
+      await before(deadline, () =>
+        Promise.all(conflicts.map(({ update, outcome }) => this.#recordConflict(update, outcome))),
+      )
+    } catch (error) {
+      this.#dropQueues()
+      const message =
+        'Redis did not take the dead letter of a client key conflict in time. Sending the update again is safe.'
+      throw new RedisUnavailableError(message, { cause: error })
+    }
+  }
+
+  async #addFlushJobs(updates: readonly MergeUpdate[], merged: readonly Merged[], deadline: number): Promise<void> {
+    const jobs = updates.flatMap(({ runId }, index) => {
+      const outcome = merged[index]
+      if (!outcome?.addJob || outcome.generation === null) return []
+      return [{ runId, generation: outcome.generation, delayMs: this.#policy.coalesceWindowMs }]
+    })
+    if (jobs.length === 0) return
+    try {
+      await before(deadline, () => this.#openQueues().flushQueue.add(jobs))
+    } catch (cause) {
+      // The writes are in Redis, so they are acknowledged; the sweeper finds that the job is missing.
+      this.#dropQueues()
+      const error = cause instanceof Error ? cause : new Error(String(cause))
+      this.facts.emit('redis:trouble', { error })
+    }
+  }
+
+  async #recordConflict(
+    { runId, writes, source }: MergeUpdate,
+    { stamp, conflictFields, heldClientKey }: Merged,
+  ): Promise<void> {
+    const held = JSON.stringify(heldClientKey)
+    const letter = await this.#openQueues().deadLetters.record({
+      runId,
+      writes: conflictFields.map((path) => ({ path, value: writes[path] ?? null, stamp, source: source ?? '' })),
+      reason: 'client_key_conflict',
+      message: `A client key can be set once, and the key ${held} came first for this run.`,
+      ...(heldClientKey !== null && { heldClientKey }),
+      tries: [],
+    })
+    const { id, updateMask, reason, message } = letter
+    this.facts.emit('dead-letter:recorded', { id, runId, updateMask, reason, message })
+  }
+
+  #openQueues(): { flushQueue: FlushQueue; deadLetters: DeadLetters } {
+    if (!this.#queues) {
+      const flushQueue = new FlushQueue(this.#redis, this.#lane)
+      const deadLetters = new DeadLetters(this.#redis, this.#lane, this.#pending, flushQueue, this.#policy)
+      this.#queues = { flushQueue, deadLetters }
+    }
+    return this.#queues
+  }
+
+  #dropQueues(): void {
+    void this.#closeQueues()
+  }
+
+  async #closeQueues(): Promise<void> {
+    const queues = this.#queues
+    this.#queues = undefined
+    if (queues) await Promise.allSettled([queues.flushQueue.close(), queues.deadLetters.close()])
+  }
+
+  async #track<Result>(call: Promise<Result>): Promise<Result> {
+    this.#inFlight.add(call)
+    try {
+      return await call
+    } finally {
+      this.#inFlight.delete(call)
+    }
+  }
+}
+
+/** Of an update that the parser has refused: whatever it names, if it names a run at all. */
+function readRunId(update: unknown): string | null {
+  const runId = (update as { run?: { runId?: unknown } } | null | undefined)?.run?.runId
+  return typeof runId === 'string' ? runId : null
+}

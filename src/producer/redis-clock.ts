@@ -1,0 +1,25 @@
+/**
+ * What Redis's clock is known to show, at the least. A producer tells each merge the latest time of Redis at which it may
+ * still run; that must be a time that Redis has reached by the moment when the call is reported as failed.
+ */
+export class RedisClock {
+  #sample: { readonly nowUs: number; readonly receivedAt: number } | undefined
+
+  get isKnown(): boolean {
+    return this.#sample !== undefined
+  }
+
+  /** A reply has told Redis's time. It was taken before the reply came, so Redis's clock can only be further. */
+  note(nowUs: number): void {
+    this.#sample = { nowUs, receivedAt: performance.now() }
+  }
+
+  forget(): void {
+    this.#sample = undefined
+  }
+
+  /** Redis's time at a moment of the monotonic clock, at the least; undefined: no reply has told it yet. */
+  atUs(moment: number): number | undefined {
+    return this.#sample && this.#sample.nowUs + (moment - this.#sample.receivedAt) * 1000
+  }
+}

@@ -1,0 +1,23 @@
+-- openLane: an operator opens the lane, whatever closed it.
+--
+-- KEYS[1] throttle
+--
+-- ARGV[1] nowUs    empty: TIME
+-- ARGV[2] channel
+-- ARGV[3] accepted the reason of dead letters that are no storm, until a run is applied again; empty: none
+--
+-- Returns 1 if it was closed.
+-- @include ../redis/time.lua
+-- @include lane.lua
+
+local throttleKey = KEYS[1]
+local nowUs = readNowUs(ARGV[1])
+local channel, accepted = ARGV[2], ARGV[3]
+
+local lane = readLane(throttleKey, nowUs)
+local wasClosed = lane.state ~= 'open'
+openLane(throttleKey, channel, lane)
+writeLane(throttleKey, lane, {
+  accepted = accepted ~= '' and accepted or false, stormReason = false, stormRuns = false,
+})
+return wasClosed and 1 or 0

@@ -1,0 +1,191 @@
+/**
+ * One PATCH of a run: a turn, the request, and what its answer means for the run and for the lane. Quick retries of a
+ * transient failure happen here, each with a turn of its own; everything slower is the job's affair.
+ */
+import pRetry from 'p-retry'
+import type { Entry } from '../pending/entry.js'
+import type { Holder } from '../pending/pending-updates.js'
+import type { Policy } from '../policy.js'
+import type { FieldPath } from '../run/fields.js'
+import type { Writes } from '../run/parse.js'
+import { buildPatch, type PatchBody } from '../run/patch.js'
+import type { CallOptions, Exchange, SiftClient } from '../sift/client.js'
+import type { PermanentVerdict, RefusedVerdict } from '../sift/verdict.js'
+import { FlushEnded, MET_CLOSED_LANE } from './ending.js'
+import { giveBack, type Turn, type TurnTaker, takeTurn } from './turn.js'
+
+export interface Sender extends TurnTaker {
+  readonly sift: SiftClient
+  /** Aborts the request: the job's lock was lost, or the worker can't wait for it any longer. */
+  readonly abort: AbortSignal
+  /** What a dashboard shows of the job: the body of its last request, and a line for each try. */
+  show(body: PatchBody): Promise<void>
+  log(line: string): Promise<void>
+}
+
+export type Sent =
+  /** Applied, and settled. */
+  | { readonly kind: 'applied'; readonly turn: Turn }
+  /** Nothing of what was asked for is pending, or something must be dealt with first. */
+  | { readonly kind: 'nothing'; readonly turn: Turn }
+  | {
+      readonly kind: 'refused'
+      readonly turn: Turn
+      readonly entries: readonly Entry[]
+      readonly verdict: PermanentVerdict
+    }
+
+/** Thrown inside a try, for p-retry. */
+class TransientFailure extends Error {
+  readonly verdict: RefusedVerdict
+  /** Whether another try right away makes sense. */
+  readonly isQuick: boolean
+  /** Whether it may count towards the attempts. */
+  readonly counts: boolean
+
+  constructor(verdict: RefusedVerdict, isQuick: boolean, counts = true) {
+    super(verdict.message)
+    this.verdict = verdict
+    this.isQuick = isQuick
+    this.counts = counts
+  }
+}
+
+/**
+ * Sends what is pending of these fields (all, without them).
+ * @throws FlushEnded where the job can't go on now.
+ */
+export function sendPending(sender: Sender, holder: Holder, paths?: readonly FieldPath[]): Promise<Sent> {
+  return withQuickRetries(sender, async () => {
+    const turn = await takeTurn(sender, holder)
+    const entries = turn.claim.entries.filter(({ path }) => paths === undefined || paths.includes(path))
+    if (entries.length === 0 || mustDealFirst(turn, sender.policy)) {
+      await giveBack(sender.throttle, holder, turn.permit)
+      return { kind: 'nothing', turn }
+    }
+    return patch(sender, holder, turn, entries)
+  })
+}
+
+/** What can't be read, and a run whose attempts are used up, is for the flush to deal with, before any request. */
+function mustDealFirst({ claim }: Turn, { maxAttempts }: Policy): boolean {
+  return claim.corrupt.length > 0 || claim.failures >= maxAttempts
+}
+
+/** The run as Sift has it. */
+export function readRun(sender: Sender, holder: Holder): Promise<Readonly<Record<string, unknown>>> {
+  return withQuickRetries(sender, async () => {
+    const turn = await takeTurn(sender, holder)
+    const reading = await sender.sift.getRun(holder.runId, callOptions(sender, turn))
+    await sender.log(describe('GET', reading))
+    if ('run' in reading) {
+      await sender.throttle.report(holder.runId, { kind: 'answered', reason: '', message: '' }, turn.permit)
+      return reading.run
+    }
+    const verdict = reading.verdict
+    if (verdict.kind === 'permanent') {
+      // Sift has refused to show a run that it has just refused to change. It may be there later.
+      await sender.throttle.report(holder.runId, { kind: 'answered', reason: '', message: '' }, turn.permit)
+      throw new TransientFailure(verdict, false)
+    }
+    return await fail(sender, holder, turn, { ...reading, verdict })
+  })
+}
+
+async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readonly Entry[]): Promise<Sent> {
+  const { runId } = holder
+  const { claim, permit } = turn
+  const writes: { -readonly [Path in keyof Writes]: Writes[Path] } = {}
+  for (const { path, value } of entries) Object.assign(writes, { [path]: value })
+  const body = buildPatch(runId, writes)
+  const startedAt = performance.now()
+  const [exchange] = await Promise.all([sender.sift.updateRun(body, callOptions(sender, turn)), sender.show(body)])
+  const { verdict, durationMs } = exchange
+  const tell = sender.log(describe(`PATCH ${body.updateMask}`, exchange))
+
+  if (verdict.kind === 'applied') {
+    const outcome = {
+      at: new Date().toISOString(),
+      status: exchange.httpStatus,
+      updateMask: body.updateMask,
+      run: body.run,
+    }
+    await Promise.all([sender.pending.settle(runId, entries, outcome, permit.probe), tell])
+    const sinceClaimMs = performance.now() - startedAt
+    const sinceArrivalMs = entries.map(({ arrivedUs }) => Math.max(0, (claim.nowUs - arrivedUs) / 1000 + sinceClaimMs))
+    sender.facts.emit('patch:applied', {
+      runId,
+      updateMask: body.updateMask,
+      updates: claim.updates,
+      durationMs,
+      sinceArrivalMs,
+    })
+    return { kind: 'applied', turn }
+  }
+  await tell
+  if (verdict.kind !== 'permanent') return await fail(sender, holder, turn, { ...exchange, verdict })
+
+  sender.facts.emit('patch:refused', {
+    runId,
+    updateMask: body.updateMask,
+    reason: verdict.reason,
+    message: verdict.message,
+    durationMs,
+  })
+  const isYoung = claim.nowUs - claim.openedUs < sender.policy.notFoundGraceMs * 1000
+  if (verdict.reason === 'run_not_found' && isYoung) {
+    await sender.throttle.report(runId, { kind: 'answered', reason: '', message: '' }, permit)
+    throw new TransientFailure(verdict, false, false)
+  }
+  const { isStorm } = await sender.throttle.report(runId, verdict, permit)
+  if (isStorm) throw new FlushEnded(MET_CLOSED_LANE)
+  return { kind: 'refused', turn, entries, verdict }
+}
+
+/** Tells the lane, and ends the try. */
+async function fail(
+  sender: Sender,
+  holder: Holder,
+  turn: Turn,
+  { verdict, durationMs }: Exchange<RefusedVerdict>,
+): Promise<never> {
+  const { kind, reason, message } = verdict
+  if (kind === 'permanent') throw new TypeError('a permanent answer is no failure of the try')
+  const ambiguous = verdict.kind === 'transient' && verdict.ambiguous
+  const waitMs = verdict.kind === 'held' ? undefined : verdict.waitMs
+  sender.facts.emit('request:failed', { runId: holder.runId, kind, reason, message, durationMs, ambiguous })
+  await sender.throttle.report(holder.runId, { kind, reason, message, waitMs }, turn.permit)
+  if (verdict.kind === 'transient' && turn.permit.probe === '') {
+    throw new TransientFailure(verdict, !ambiguous && waitMs === undefined)
+  }
+  // The hold spaces the probes, so a probe's run needs no backoff of its own, and is at hand when the lane opens.
+  const failure = verdict.kind === 'held' ? 'held' : 'none'
+  throw new FlushEnded({ kind: 'held', failure, restMs: ambiguous ? sender.policy.ambiguityGraceMs : 0 })
+}
+
+async function withQuickRetries<Result>(sender: Sender, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await pRetry(run, {
+      retries: sender.policy.quickRetries,
+      minTimeout: sender.policy.quickRetryMs,
+      factor: 3,
+      randomize: true,
+      // Anything else is an ending, or a bug of ours: never tried again as if the network had failed.
+      shouldRetry: ({ error }) => error instanceof TransientFailure && error.isQuick && !sender.stopping.aborted,
+    })
+  } catch (error) {
+    if (error instanceof TransientFailure) {
+      throw new FlushEnded({ kind: 'failed', verdict: error.verdict, counts: error.counts })
+    }
+    throw error
+  }
+}
+
+function callOptions({ policy, abort }: Sender, { deadline }: Turn): CallOptions {
+  return { signal: abort, timeoutMs: Math.min(policy.requestTimeoutMs, deadline - performance.now()) }
+}
+
+function describe(request: string, { verdict, httpStatus, durationMs }: Exchange): string {
+  const answer = verdict.kind === 'applied' ? 'applied' : `${verdict.reason}: ${verdict.message}`
+  return `${new Date().toISOString()} ${request} -> ${httpStatus ?? 'no answer'} ${answer} (${Math.round(durationMs)} ms)`
+}

@@ -1,0 +1,131 @@
+/**
+ * The sweeper finds pending runs whose flush job is lost (a producer died between merge and add, an operator removed the
+ * job), and gives them a new one. A timer in every worker; a key with a TTL lets one sweep at a time. It walks the index
+ * with a cursor that is kept in Redis, a page a tick; a tick that reopened something is followed by the next at once.
+ */
+import type { Redis } from 'ioredis'
+import { runIdOf } from '../dead-letters/dead-letter.js'
+import type { DeadLetters } from '../dead-letters/dead-letters.js'
+import type { FactEmitter } from '../events.js'
+import type { FlushQueue } from '../flush-queue/flush-queue.js'
+import type { PendingUpdates } from '../pending/pending-updates.js'
+import type { Policy } from '../policy.js'
+import type { Lane } from '../redis/lane.js'
+
+export interface SweeperParts {
+  readonly redis: Redis
+  readonly lane: Lane
+  readonly policy: Policy
+  readonly pending: PendingUpdates
+  readonly flushQueue: FlushQueue
+  readonly deadLetters: DeadLetters
+  readonly facts: FactEmitter
+  /** In a hold there is no hurry, and all of the lane's commands count. */
+  readonly isResting: () => boolean
+}
+
+const PAGE = 500
+/** Dead letters come and go slowly, and reckoning them reads them all. */
+const TICKS_A_RECKONING = 60
+
+export class Sweeper {
+  readonly #parts: SweeperParts
+  #timer: NodeJS.Timeout | undefined
+  /** The tick that is running; a stop waits for it. */
+  #running: Promise<void> = Promise.resolve()
+  #isStopped = false
+  #ticks = 0
+
+  constructor(parts: SweeperParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#tickIn(0)
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  #tickIn(delayMs: number): void {
+    if (this.#isStopped) return
+    this.#timer = setTimeout(() => {
+      this.#running = this.#tick()
+    }, delayMs)
+  }
+
+  async #tick(): Promise<void> {
+    const { redis, lane, policy, facts, isResting } = this.#parts
+    let reopened = 0
+    try {
+      const isMyTurn = !isResting() && (await redis.set(lane.sweeper, '1', 'PX', policy.sweepEveryMs, 'NX')) === 'OK'
+      if (isMyTurn) {
+        do {
+          reopened = await this.sweepPage()
+          await redis.pexpire(lane.sweeper, policy.sweepEveryMs)
+        } while (reopened > 0 && !this.#isStopped)
+        if (this.#ticks++ % TICKS_A_RECKONING === 0) await this.#reckonLetters()
+      }
+    } catch (error) {
+      facts.emit('redis:trouble', { error: error instanceof Error ? error : new Error(String(error)) })
+    }
+    this.#tickIn(policy.sweepEveryMs)
+  }
+
+  /** One page of the index from where the last one ended. Returns how many runs were given a new job. */
+  async sweepPage(): Promise<number> {
+    const { redis, lane, policy } = this.#parts
+    const [seconds] = await redis.time()
+    const overdueBeforeMs = Number(seconds) * 1000 - 2 * policy.coalesceWindowMs - policy.overdueSlackMs
+    const [cursorScore, cursorRun] = splitCursor(await redis.get(lane.sweepCursor))
+    // Runs of one millisecond stand in the order of their ids, so those up to the cursor's are cut off by hand.
+    const page = await redis.zrangebyscore(lane.index, cursorScore, overdueBeforeMs, 'WITHSCORES', 'LIMIT', 0, PAGE)
+    const overdue: { runId: string; score: string }[] = []
+    for (let i = 0; i + 1 < page.length; i += 2) {
+      const [runId = '', score = ''] = page.slice(i, i + 2)
+      if (score !== cursorScore || runId > cursorRun) overdue.push({ runId, score })
+    }
+    const last = overdue.at(-1)
+    if (page.length < 2 * PAGE) await redis.del(lane.sweepCursor)
+    else if (last) await redis.set(lane.sweepCursor, `${last.score} ${last.runId}`)
+    // More runs than a page holds were opened in that one millisecond: the next one is good enough.
+    else await redis.set(lane.sweepCursor, `${Number(cursorScore) + 1} `)
+    return await this.#reopenLost(overdue.map(({ runId }) => runId))
+  }
+
+  async #reopenLost(runIds: readonly string[]): Promise<number> {
+    const { redis, lane, pending, flushQueue, facts } = this.#parts
+    const reopened = await Promise.all(
+      runIds.map(async (runId) => {
+        const generation = await redis.hget(lane.pending(runId), 'generation')
+        if (generation !== null && (await flushQueue.isAlive(runId, generation))) return []
+        const opened = await pending.reopen(runId, generation)
+        return opened === null ? [] : [{ runId, generation: opened, delayMs: 0 }]
+      }),
+    )
+    const jobs = reopened.flat()
+    await flushQueue.add(jobs)
+    for (const { runId, generation } of jobs) facts.emit('run:reopened', { runId, generation })
+    return jobs.length
+  }
+
+  /** Counts the letters that are gone, and gives `sent` its TTL back where a run's last letter is. */
+  async #reckonLetters(): Promise<void> {
+    const { redis, lane, pending, deadLetters } = this.#parts
+    const lettered = await redis.zrange(lane.lettered, '0', '-1', 'WITHSCORES')
+    await deadLetters.reckon()
+    const present = new Set((await redis.zrange(lane.deadLetterIds, '0', '-1')).map(runIdOf))
+    for (let i = 0; i + 1 < lettered.length; i += 2) {
+      const [runId = '', score = ''] = lettered.slice(i, i + 2)
+      if (!present.has(runId)) await pending.forgetSent(runId, Number(score))
+    }
+  }
+}
+
+function splitCursor(cursor: string | null): [score: string, runId: string] {
+  const [, score = '-inf', runId = ''] = /^(\S+) (.*)$/.exec(cursor ?? '') ?? []
+  return [score, runId]
+}

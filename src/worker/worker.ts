@@ -1,0 +1,194 @@
+import { Worker as BullWorker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { createDeadLetterWorker } from '../dead-letters/dead-letter-worker.js'
+import { DeadLetters } from '../dead-letters/dead-letters.js'
+import { FactEmitter } from '../events.js'
+import type { FlushJobData } from '../flush-queue/flush-job.js'
+import { FlushQueue } from '../flush-queue/flush-queue.js'
+import { checkLayout } from '../pending/layout.js'
+import { PendingUpdates } from '../pending/pending-updates.js'
+import { type Policy, policyWith } from '../policy.js'
+import { connect, type RedisSource, WORKER_CONNECTION } from '../redis/connection.js'
+import { type Lane, laneOf } from '../redis/lane.js'
+import { ApiKey } from '../sift/api-key.js'
+import { createSiftClient, type SiftClient } from '../sift/client.js'
+import { type Rate, Throttle } from '../throttle/throttle.js'
+import { FlushProcessor } from './flush-processor.js'
+import { LaneGate } from './lane-gate.js'
+import { Sweeper } from './sweeper.js'
+
+export interface WorkerOptions extends Partial<Policy> {
+  readonly redis: RedisSource
+  readonly sift: {
+    /** Such as https://api.siftstack.com. */
+    readonly baseUrl: string
+    readonly apiKey: string | ApiKey
+  }
+  /** Requests to Sift, over all processes of the lane. Default: 50 in 1,000 ms. */
+  readonly rateLimit?: Rate
+  /** Flush jobs at a time in this worker. Default: 20. */
+  readonly concurrency?: number
+  /** The lane. Default: `run-updates`. */
+  readonly queueName?: string
+  /** Prefix of all keys; needs its braces on a Redis Cluster. Default: `{sift}`. */
+  readonly queuePrefix?: string
+}
+
+export const DEFAULT_RATE: Rate = Object.freeze({ max: 50, durationMs: 1_000 })
+export const DEFAULT_CONCURRENCY = 20
+
+/** Completed jobs are kept for an hour, or the last 1,000, for dashboards. */
+const KEPT_JOBS = { age: 3_600, count: 1_000 }
+
+export interface RunUpdateWorker {
+  /** What happens, as typed facts. */
+  readonly facts: FactEmitter
+  /**
+   * Resolves once jobs are taken.
+   * @throws ConfigurationError where the lane's data is of another version.
+   */
+  ready(): Promise<void>
+  /**
+   * Takes no more jobs, gives waiting ones back, and lets requests in flight finish; those that have not after
+   * `timeoutMs` are cut. Resolves once all connections are closed. Again: the same promise, with the shorter time.
+   */
+  close(options?: { timeoutMs?: number }): Promise<void>
+}
+
+/**
+ * Sends what is pending: one PATCH a run and window. Returns at once; `ready()` tells when it takes jobs. Trouble with
+ * Redis is a fact (`redis:trouble`), never an unhandled rejection: it goes on when Redis is back.
+ * @throws ConfigurationError for a base URL, an API key or options that cannot work.
+ */
+export function createWorker(options: WorkerOptions): RunUpdateWorker {
+  return new LaneWorker(options)
+}
+
+class LaneWorker implements RunUpdateWorker {
+  readonly facts = new FactEmitter()
+  readonly #lane: Lane
+  readonly #redis: Redis
+  readonly #subscriber: Redis
+  readonly #sift: SiftClient
+  readonly #throttle: Throttle
+  readonly #rate: Rate
+  readonly #flushQueue: FlushQueue
+  readonly #deadLetters: DeadLetters
+  readonly #flushWorker: BullWorker<FlushJobData>
+  readonly #deadLetterWorker: BullWorker
+  readonly #gate: LaneGate
+  readonly #sweeper: Sweeper
+  /** Aborted by `close`: who waits for a slot gives its job back. */
+  readonly #stopping = new AbortController()
+  /** Aborted when `close` has waited long enough: requests in flight are cut. */
+  readonly #giveUp = new AbortController()
+  readonly #ready: Promise<void>
+  #closing: Promise<void> | undefined
+  #patience: NodeJS.Timeout | undefined
+
+  constructor(options: WorkerOptions) {
+    const policy = policyWith(options)
+    const apiKey = typeof options.sift.apiKey === 'string' ? ApiKey.literal(options.sift.apiKey) : options.sift.apiKey
+    this.#sift = createSiftClient({ baseUrl: options.sift.baseUrl, apiKey, requestTimeoutMs: policy.requestTimeoutMs })
+    this.#rate = options.rateLimit ?? DEFAULT_RATE
+    this.#lane = laneOf(options.queueName, options.queuePrefix)
+    const tellTrouble = (error: Error) => void this.facts.emit('redis:trouble', { error })
+    this.#redis = connect(options.redis, WORKER_CONNECTION, tellTrouble)
+    this.#subscriber = connect(options.redis, WORKER_CONNECTION, tellTrouble)
+    const lane = this.#lane
+    const redis = this.#redis
+    const pending = new PendingUpdates(redis, lane, policy)
+    this.#throttle = new Throttle(redis, lane, policy)
+    this.#flushQueue = new FlushQueue(redis, lane)
+    this.#deadLetters = new DeadLetters(redis, lane, pending, this.#flushQueue, policy)
+
+    const queueOptions = { connection: redis, prefix: lane.prefix }
+    this.#flushWorker = new BullWorker<FlushJobData>(
+      lane.queueName,
+      (job, token) => processor.process(job, token ?? ''),
+      {
+        ...queueOptions,
+        autorun: false,
+        concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,
+        lockDuration: policy.lockDurationMs,
+        stalledInterval: policy.stalledIntervalMs,
+        // By default the second kill of a worker would fail its jobs unseen.
+        maxStalledCount: Number.MAX_SAFE_INTEGER,
+        removeOnComplete: KEPT_JOBS,
+        removeOnFail: KEPT_JOBS,
+      },
+    )
+    this.#gate = new LaneGate(this.#flushWorker, this.#throttle, policy, this.facts)
+    const processor = new FlushProcessor({
+      pending,
+      policy,
+      apiKey,
+      throttle: this.#throttle,
+      sift: this.#sift,
+      deadLetters: this.#deadLetters,
+      flushQueue: this.#flushQueue,
+      gate: this.#gate,
+      facts: this.facts,
+      queueName: lane.queueName,
+      stopping: this.#stopping.signal,
+      giveUp: this.#giveUp.signal,
+    })
+    this.#flushWorker.on('lockRenewalFailed', (jobIds) => {
+      for (const jobId of jobIds) processor.abort(jobId)
+    })
+    this.#deadLetterWorker = createDeadLetterWorker(redis, lane, this.#deadLetters, policy, this.facts)
+    for (const worker of [this.#flushWorker, this.#deadLetterWorker]) worker.on('error', tellTrouble)
+    this.#sweeper = new Sweeper({
+      redis,
+      lane,
+      policy,
+      pending,
+      flushQueue: this.#flushQueue,
+      deadLetters: this.#deadLetters,
+      facts: this.facts,
+      isResting: () => this.#gate.isClosed,
+    })
+    this.#ready = this.#start()
+    // Whoever asks for ready() is told; whoever does not must not meet an unhandled rejection.
+    this.#ready.catch(() => {})
+  }
+
+  ready(): Promise<void> {
+    return this.#ready
+  }
+
+  async #start(): Promise<void> {
+    await checkLayout(this.#redis, this.#lane)
+    const before = await this.#throttle.setRate(this.#rate)
+    if (before !== null) {
+      this.facts.emit('rate:differs', { before, now: `${this.#rate.max} in ${this.#rate.durationMs} ms` })
+    }
+    await this.#gate.listen(this.#subscriber, this.#lane)
+    await this.#gate.look()
+    if (this.#stopping.signal.aborted) return
+    for (const worker of [this.#flushWorker, this.#deadLetterWorker]) {
+      worker.run().catch((error: Error) => this.facts.emit('redis:trouble', { error }))
+    }
+    this.#sweeper.start()
+    this.facts.emit('worker:ready', { lane: this.#lane.queueName })
+  }
+
+  close({ timeoutMs }: { timeoutMs?: number } = {}): Promise<void> {
+    if (timeoutMs !== undefined) {
+      clearTimeout(this.#patience)
+      this.#patience = setTimeout(() => this.#giveUp.abort(new Error('the worker is closing')), timeoutMs)
+    }
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#gate.end()
+    this.#stopping.abort()
+    await Promise.all([this.#flushWorker.close(), this.#deadLetterWorker.close(), this.#sweeper.stop()])
+    clearTimeout(this.#patience)
+    await Promise.all([this.#flushQueue.close(), this.#deadLetters.close(), this.#sift.close()])
+    for (const connection of [this.#redis, this.#subscriber]) connection.disconnect()
+    this.facts.emit('worker:closed', { lane: this.#lane.queueName })
+  }
+}
