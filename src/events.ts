@@ -5,6 +5,11 @@ import { EventEmitter } from 'node:events'
  * lines, another into metrics. Times are milliseconds; run ids and reasons are as in the design's tables.
  */
 export interface Facts {
+  /**
+   * An update was merged, or refused by the merge. `stamp` is the bookkeeping that its writes were given, with their
+   * place among all writes of their fields; empty where it was refused.
+   */
+  'update:merged': [{ runId: string; result: string; source: string; stamp: string }]
   /** A worker takes jobs. */
   'worker:ready': [{ lane: string }]
   'worker:closed': [{ lane: string }]

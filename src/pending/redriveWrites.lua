@@ -32,7 +32,7 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
   local verdict, keyHolder = judge(rule, order, value, pending[1], pending[2], sent[1], sent[2])
   if verdict == 'take' or verdict == 'again' then
     local _, pendingRedrives = readHistory(pending[1])
-    if verdict == 'again' and pendingRedrives > redrives then
+    if verdict == 'again' and (pendingRedrives or 0) > redrives then
       redrives = pendingRedrives
     end
     local source = string.match(stamp, '^%S+ %S+ %S+ %S+ %S+ (.*)$')

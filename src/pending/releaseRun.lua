@@ -41,8 +41,8 @@ end
 local isSomethingLeft, firstArrivedUs = false, nowUs
 local fields = redis.call('HGETALL', pendingKey)
 for i = 1, #fields, 2 do
-  local kind = string.match(fields[i], '^(%a+):')
-  if kind then
+  local kind = string.match(fields[i], '^(%a+):.')
+  if kind == 'stamp' or kind == 'value' then
     isSomethingLeft = true
   end
   if kind == 'stamp' then

@@ -1,4 +1,5 @@
 import { RedisUnavailableError, UpdateRejectedError } from '../errors.js'
+import { type Order, parseStamp } from '../pending/entry.js'
 import type { Merged } from '../pending/merge.js'
 import type { FieldPath } from '../run/fields.js'
 
@@ -18,13 +19,24 @@ export interface EnqueueResult {
   readonly error: UpdateRejectedError | null
 }
 
+/** Beside the results, since it is for the oracle alone, and no part of what users are told. */
+const STAMPS = new WeakMap<EnqueueResult, string>()
+
+/** The order that an update was given among all others; undefined where it was rejected. */
+export function orderOf(result: EnqueueResult): Order | undefined {
+  return parseStamp(STAMPS.get(result) ?? '')
+}
+
 export function toResult(runId: string, merged: Merged): EnqueueResult {
-  const { status, generation, staleFields, conflictFields } = merged
+  const { status, generation, staleFields, conflictFields, stamp } = merged
   switch (status) {
     case 'accepted':
     case 'stale':
-    case 'conflict':
-      return { status, runId, generation, staleFields, conflictFields, error: null }
+    case 'conflict': {
+      const result: EnqueueResult = { status, runId, generation, staleFields, conflictFields, error: null }
+      STAMPS.set(result, stamp)
+      return result
+    }
     case 'observed_in_future':
       return rejection(
         runId,

@@ -22,6 +22,9 @@ export const BATCH_SIZE = 500
 /** A clock that was set back is worth a warning from here on. */
 const CLOCK_AHEAD_WARNING_MS = 5_000
 
+/** Timers may fire a moment early, and a failure must not be told before the merge's time is over. */
+const TIMER_SLACK_US = 5_000
+
 /** Told too late twice, the batch would need a Redis that answers within what is left of its deadline. */
 const TOO_LATE = 'Redis took the update up too late, so it was not taken'
 
@@ -111,6 +114,9 @@ export class MergeQueue {
       }
     } catch (error) {
       const cause = error instanceof Error ? error : new Error(String(error))
+      // Where the connection was cut or a command timed out early, the merge may still lie in a socket's buffer, and run
+      // until its time is over: nobody is told of a failure before.
+      await until(Math.min(...left.map(({ deadline }) => deadline)))
       for (const call of left) call.reject(this.#unavailable(cause))
     }
   }
@@ -126,7 +132,11 @@ export class MergeQueue {
         this.#lane,
         this.#policy,
         calls.flatMap(({ updates }) => updates),
-        { notAfterUs, maxPendingRuns: this.#limits.maxPendingRuns, memoryIsShort: this.#memory.isShort },
+        {
+          notAfterUs: notAfterUs - TIMER_SLACK_US,
+          maxPendingRuns: this.#limits.maxPendingRuns,
+          memoryIsShort: this.#memory.isShort,
+        },
       )
     })
   }
@@ -164,6 +174,10 @@ function hand(calls: readonly Waiting[], results: readonly Merged[]): void {
     resolve(results.slice(start, start + updates.length))
     start += updates.length
   }
+}
+
+function until(moment: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, moment - performance.now())))
 }
 
 /** Runs a task, and gives up on it at a moment of the monotonic clock. What it still does then must do no harm. */

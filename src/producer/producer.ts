@@ -119,6 +119,7 @@ class LaneProducer implements RunUpdateProducer {
     const parsed = updates.map((update) => parseRunUpdate(update))
     const good = parsed.flatMap((result) => (result.ok ? [result.update] : []))
     const merged = good.length > 0 ? await this.#mergeQueue.merge(good, deadline) : []
+    this.#tell(good, merged)
     await this.#finish(good, merged, deadline)
     let next = 0
     return parsed.map((result, index) => {
@@ -127,6 +128,14 @@ class LaneProducer implements RunUpdateProducer {
       if (!outcome) throw new TypeError('an update was merged without a result')
       return toResult(result.update.runId, outcome)
     })
+  }
+
+  #tell(updates: readonly MergeUpdate[], merged: readonly Merged[]): void {
+    if (this.facts.listenerCount('update:merged') === 0) return
+    for (const [index, { status, stamp }] of merged.entries()) {
+      const { runId = '', source = '' } = updates[index] ?? {}
+      this.facts.emit('update:merged', { runId, result: status, source, stamp })
+    }
   }
 
   /** What a merge leaves to its caller: the letters of client keys in conflict, and the flush jobs. */

@@ -2,6 +2,9 @@ import { UpdateRejectedError } from '../errors.js'
 import type { Field, FieldValue } from './fields.js'
 import { shorten, shown } from './shown.js'
 
+// For the message: zod leaves what it found out of an issue, unless it is told not to.
+const WITH_INPUT = { reportInput: true }
+
 /**
  * One field's value as it will be sent; null clears the field.
  * @param value As it was given; undefined where the mask names the field and the run lacks it.
@@ -14,7 +17,7 @@ export function readFieldValue(field: Field, value: unknown): FieldValue | null 
     throw new UpdateRejectedError('cannot_clear', path, message)
   }
   if (value === undefined || value === null) return null
-  const result = field.schema.safeParse(value, { reportInput: true })
+  const result = field.schema.safeParse(value, WITH_INPUT)
   if (result.success) return result.data
   const [issue] = result.error.issues
   // A field's problem is told by its path and, in a list, the place: deeper than that the message speaks.

@@ -63,6 +63,8 @@ export const metadataSchema = z.custom<MetadataInput>().transform((input: unknow
   // Object.entries gives an own `__proto__` like any other key.
   const entries: Iterable<[string | number, unknown]> = Array.isArray(input) ? input.entries() : Object.entries(input)
   for (const [position, entry] of entries) {
+    // JSON leaves out a key whose value is undefined.
+    if (typeof position === 'string' && entry === undefined) continue
     const value = typeof position === 'number' ? readEntry(entry) : toMetadataValue(position, entry)
     if (typeof value === 'string') return refuse(value, [position], entry)
     if (values.has(value.key.name)) return refuse('its key is in the list already; keep one of them', [position], entry)
@@ -81,7 +83,8 @@ function readEntry(entry: unknown): MetadataValue | Problem {
     if (name === 'key') key = value
     // proto3 JSON reads null as absence.
     else if (expected !== undefined && value !== null && value !== undefined) values.push({ expected, value })
-    else if (expected === undefined && !READ_ONLY.has(name)) return `${shown(name)} is no part of a metadata value`
+    else if (expected === undefined && value !== undefined && !READ_ONLY.has(name))
+      return `${shown(name)} is no part of a metadata value`
   }
   const [given] = values
   if (given === undefined || values.length > 1) {
@@ -98,7 +101,7 @@ function readKey(key: unknown, value: unknown): MetadataValue | Problem {
   for (const [part, content] of Object.entries(key)) {
     if (part === 'name') name = content
     else if (part === 'type') type = content ?? UNSPECIFIED
-    else if (!READ_ONLY.has(part)) return `${shown(part)} is no part of a metadata key`
+    else if (content !== undefined && !READ_ONLY.has(part)) return `${shown(part)} is no part of a metadata key`
   }
   const result = toMetadataValue(name, value)
   if (typeof result === 'string' || type === UNSPECIFIED || type === result.key.type) return result

@@ -6,11 +6,18 @@ export interface Timestamp {
   readonly nanoseconds: bigint
 }
 
-const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/i
+const RFC_3339 = new RegExp(
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)/.source +
+    /(?:\.(\d{1,9}))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/.source,
+  'i',
+)
 
 // What google.protobuf.Timestamp can hold.
 const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z')
 const LATEST_MS = Date.parse('9999-12-31T23:59:59Z')
+
+// The calendar repeats after 400 years.
+const CYCLE_MS = 146_097 * 86_400_000
 
 /**
  * Reads an RFC 3339 time strictly: a date that the calendar has, an offset, at most nine fraction digits. The years are
@@ -19,25 +26,27 @@ const LATEST_MS = Date.parse('9999-12-31T23:59:59Z')
 export function parseTimestamp(text: string): Timestamp | undefined {
   const match = RFC_3339.exec(text)
   if (match === null) return undefined
-  const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHour = '00', offsetMinute = '00'] = match
+  const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHour, offsetMinute] = match
+  if (Number(day) > daysInMonth(Number(year), Number(month))) return undefined
 
-  // A Date rolls the 30th of February or hour 24 over in silence, so its parts are compared with what was written.
-  const date = new Date(0)
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
-  date.setUTCHours(Number(hour), Number(minute), Number(second))
-  if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return undefined
-  if (date.getUTCHours() !== Number(hour) || date.getUTCMinutes() !== Number(minute)) return undefined
-  if (date.getUTCSeconds() !== Number(second) || offsetHour > '23' || offsetMinute > '59') return undefined
-
-  const offsetMinutes = Number(offsetHour) * 60 + Number(offsetMinute)
-  date.setTime(date.getTime() - (sign === '-' ? -offsetMinutes : offsetMinutes) * 60_000)
-  if (date.getTime() < EARLIEST_MS || date.getTime() > LATEST_MS) return undefined
+  // A cycle later and back, since Date.UTC takes the years 0 to 99 for those of the twentieth century.
+  const localMs =
+    Date.UTC(Number(year) + 400, Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)) -
+    CYCLE_MS
+  const offsetMs = sign === undefined ? 0 : (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000
+  const ms = sign === '-' ? localMs + offsetMs : localMs - offsetMs
+  if (ms < EARLIEST_MS || ms > LATEST_MS) return undefined
 
   const nanos = fraction.padEnd(9, '0')
   return {
-    text: `${date.toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)}${fractionText(nanos)}Z`,
-    nanoseconds: BigInt(date.getTime()) * 1_000_000n + BigInt(nanos),
+    text: `${new Date(ms).toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)}${fractionText(nanos)}Z`,
+    nanoseconds: BigInt(ms) * 1_000_000n + BigInt(nanos),
   }
+}
+
+function daysInMonth(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 }
 
 function fractionText(nanos: string): string {

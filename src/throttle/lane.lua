@@ -68,13 +68,14 @@ local function announce(channel, lane)
   redis.call('PUBLISH', channel, lane.state)
 end
 
--- The first slot after now in the chain that was given out: those before it may have been used, those after it are void.
+-- The next slot once those given out are void: a slot up to now may have been used, and the rate holds across epochs.
 local function firstFreeSlotUs(lane, nowUs)
-  local nextSlotUs = lane.nextSlotUs or nowUs
-  if not lane.spacingUs or nextSlotUs <= nowUs then
-    return nextSlotUs
-  end
-  return nextSlotUs - math.floor((nextSlotUs - nowUs) / lane.spacingUs) * lane.spacingUs
+  return math.min(lane.nextSlotUs or nowUs, nowUs + (lane.spacingUs or 0))
+end
+
+-- The end of a hold only moves away: what another answer was told meanwhile still holds.
+local function noSoonerUs(lane, untilUs)
+  return math.max(lane.untilUs or 0, untilUs)
 end
 
 -- Closes an open lane. untilUs false: until an operator opens it.
@@ -92,7 +93,7 @@ local function holdLonger(throttleKey, channel, lane, nowUs, reason, detail, wai
   local failures = (lane.probeFailures or 0) + 1
   local pauseUs = math.min(lane.longestProbePauseUs, lane.firstHoldUs * 2 ^ math.min(failures, 10))
   writeLane(throttleKey, lane, {
-    state = 'held', reason = reason, detail = detail, untilUs = nowUs + math.max(pauseUs, waitUs or 0),
+    state = 'held', reason = reason, detail = detail, untilUs = noSoonerUs(lane, nowUs + math.max(pauseUs, waitUs or 0)),
     epoch = lane.epoch + 1, nextSlotUs = firstFreeSlotUs(lane, nowUs), probe = false, probeUntilUs = false,
     probeFailures = failures,
   })

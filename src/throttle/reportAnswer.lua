@@ -27,6 +27,7 @@ local waitUs, longestHoldUs = tonumber(ARGV[7]), tonumber(ARGV[8])
 local epoch, probe = tonumber(ARGV[9]), ARGV[10]
 local outageRow, outageRuns = tonumber(ARGV[11]), tonumber(ARGV[12])
 
+-- A permit of an older epoch was given before the last hold: what it met, the probe that opened the lane knew better.
 local lane = readLane(throttleKey, nowUs)
 if waitUs then
   waitUs = math.min(waitUs, longestHoldUs)
@@ -50,7 +51,7 @@ end
 if kind == 'unspent' then
   if isItsProbe(lane, probe) then
     writeLane(throttleKey, lane, {
-      state = 'held', untilUs = nowUs, lastProbeRun = lane.previousProbeRun, probe = false, probeUntilUs = false,
+      state = 'held', untilUs = noSoonerUs(lane, nowUs), lastProbeRun = lane.previousProbeRun, probe = false, probeUntilUs = false,
     })
     announce(channel, lane)
   end
@@ -67,13 +68,12 @@ elseif kind == 'permanent' then
 elseif kind == 'transient' then
   if isItsProbe(lane, probe) then
     holdLonger(throttleKey, channel, lane, nowUs, lane.reason, detail, waitUs)
-  elseif countTransient() and lane.state == 'open' then
+  elseif lane.state == 'open' and epoch == lane.epoch and countTransient() then
     holdLane(throttleKey, channel, lane, nowUs, 'outage', detail, nowUs + math.max(lane.firstHoldUs, waitUs or 0), runId)
   end
 elseif isItsProbe(lane, probe) then
   holdLonger(throttleKey, channel, lane, nowUs, reason, detail, waitUs)
 elseif lane.state == 'open' then
-  -- A permit of an older epoch was given before the last hold: what it met, the probe that opened the lane knew better.
   if epoch == lane.epoch then
     holdLane(throttleKey, channel, lane, nowUs, reason, detail, nowUs + math.max(waitUs or lane.firstHoldUs, 0), runId)
   end

@@ -60,7 +60,7 @@ if lane.state == 'probing' then
     return { 'held', digits(probeUntilUs - nowUs), lane.reason }
   end
   -- Its holder is gone: the hold is over since then, and the next probe is due.
-  writeLane(throttleKey, lane, { state = 'held', untilUs = probeUntilUs, probe = false, probeUntilUs = false })
+  writeLane(throttleKey, lane, { state = 'held', untilUs = noSoonerUs(lane, probeUntilUs), probe = false, probeUntilUs = false })
 end
 
 if not lane.untilUs then

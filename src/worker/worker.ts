@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Worker as BullWorker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { createDeadLetterWorker } from '../dead-letters/dead-letter-worker.js'
@@ -91,6 +92,8 @@ class LaneWorker implements RunUpdateWorker {
     const apiKey = typeof options.sift.apiKey === 'string' ? ApiKey.literal(options.sift.apiKey) : options.sift.apiKey
     this.#sift = createSiftClient({ baseUrl: options.sift.baseUrl, apiKey, requestTimeoutMs: policy.requestTimeoutMs })
     this.#rate = options.rateLimit ?? DEFAULT_RATE
+    // Each job that is on its way listens to both.
+    setMaxListeners(0, this.#stopping.signal, this.#giveUp.signal)
     this.#lane = laneOf(options.queueName, options.queuePrefix)
     const tellTrouble = (error: Error) => void this.facts.emit('redis:trouble', { error })
     this.#redis = connect(options.redis, WORKER_CONNECTION, tellTrouble)

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { Delays } from '../../../src/simulator/delays.js'
 import type { RequestRecord } from '../../../src/simulator/request-log.js'
 import { startSimulator } from '../../../src/simulator/simulator.js'
 import { startApi, startApiWithRun } from './api.js'
@@ -149,7 +150,7 @@ test('the peak is of any one second, not of a whole one on the clock', async () 
 })
 
 test('closing cuts what is open and applies nothing more', async () => {
-  const simulator = await startSimulator({ createRuns: true, faults: { applyLatencyMs: 60_000 } })
+  const simulator = await startSimulator({ createRuns: true, faults: { applyLatencyMs: 40 } })
   const arrived = simulator.next('request')
   const answer = fetch(`${simulator.url}/api/v2/runs`, {
     method: 'PATCH',
@@ -160,5 +161,6 @@ test('closing cuts what is open and applies nothing more', async () => {
   await arrived
   await simulator.close()
   await expect(answer).rejects.toThrow()
+  await new Delays().wait(60)
   expect(simulator.counters.applied).toBe(0)
 })

@@ -59,7 +59,8 @@ describe('the way of an update', () => {
 describe('a field that is refused', () => {
   test('costs that field only', async () => {
     pipeline.simulator.setFaults({
-      refuse: (_runId, mask) => (mask.includes('description') ? { code: 3, message: 'no such description' } : undefined),
+      refuse: (_runId, mask) =>
+        mask.includes('description') ? { code: 3, message: 'no such description' } : undefined,
     })
     pipeline.addWorker()
     await pipeline.producer.enqueue({
@@ -67,7 +68,12 @@ describe('a field that is refused', () => {
     })
     await pipeline.drained()
 
-    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n', isPinned: true, tags: ['t'], description: '' })
+    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({
+      name: 'n',
+      isPinned: true,
+      tags: ['t'],
+      description: '',
+    })
     const letters = []
     for await (const job of pipeline.deadLetters.list()) letters.push(job)
     expect(letters.map(({ data }) => data)).toMatchObject([
@@ -112,7 +118,9 @@ describe('trouble', () => {
   test('a 429 holds the lane for the wait that it tells, and the lane opens by a probe', async () => {
     pipeline.simulator.setFaults({ rateLimit: { max: 5, durationMs: 1_000 } })
     pipeline.addWorker()
-    await pipeline.producer.enqueueMany(Array.from({ length: 12 }, (_, i) => ({ run: { runId: `run-${i}`, name: 'n' } })))
+    await pipeline.producer.enqueueMany(
+      Array.from({ length: 12 }, (_, i) => ({ run: { runId: `run-${i}`, name: 'n' } })),
+    )
     await pipeline.drained(20_000)
     expect(pipeline.simulator.runs.size).toBe(12)
     expect(pipeline.simulator.counters.answered[429]).toBeLessThan(12)

@@ -13,6 +13,12 @@ describe('metadata', () => {
     ])
   })
 
+  it('takes a value that is undefined for absent, as JSON does', () => {
+    const expected = [{ key: { name: 'k', type: 'METADATA_KEY_TYPE_NUMBER' }, numberValue: 1 }]
+    expect(parseMetadata({ k: 1, l: undefined })).toEqual(expected)
+    expect(parseMetadata([{ key: { name: 'k', x: undefined }, numberValue: 1, y: undefined }])).toEqual(expected)
+  })
+
   it('has one zero, since JSON has one', () => {
     expect(parseMetadata({ k: -0 })).toEqual([{ key: { name: 'k', type: 'METADATA_KEY_TYPE_NUMBER' }, numberValue: 0 }])
   })

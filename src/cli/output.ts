@@ -1,0 +1,35 @@
+/** The two channels of a command: data on standard output, everything else on standard error. */
+
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+export function printJson(value: unknown): void {
+  printLine(JSON.stringify(value))
+}
+
+/** Tells a person something that is no data. */
+export function tell(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** A span of time for people: 250 ms, 4.2 s, 3 min 5 s, 2 h 10 min. */
+export function formatSpan(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${Math.round(ms / 100) / 10} s`
+  const seconds = Math.round(ms / 1_000)
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return withRest(minutes, 'min', seconds % 60, 's')
+  const hours = Math.floor(minutes / 60)
+  return hours < 48
+    ? withRest(hours, 'h', minutes % 60, 'min')
+    : withRest(Math.floor(hours / 24), 'days', hours % 24, 'h')
+}
+
+function withRest(count: number, unit: string, rest: number, restUnit: string): string {
+  return rest === 0 ? `${count} ${unit}` : `${count} ${unit} ${rest} ${restUnit}`
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`
+}

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Pipeline, QUICK, startPipeline } from '../../support/pipeline.js'
+import { startTestRedis, type TestRedis } from '../../support/redis.js'
+import { startWorkerProcess } from '../../support/worker-process.js'
+
+const MAX = 100
+const DURATION_MS = 500
+
+let redis: TestRedis
+let pipeline: Pipeline
+
+beforeAll(async () => {
+  redis = await startTestRedis()
+  pipeline = await startPipeline(redis)
+})
+afterAll(async () => {
+  await pipeline.close()
+  await redis.close()
+})
+
+test('three worker processes keep within one rate, retries and reads included', async () => {
+  // Each slot that is given out writes the one after it: MONITOR shows them all, with no help from the code under test.
+  const nextSlotsUs: number[] = []
+  const monitor = await redis.client().monitor()
+  monitor.on('monitor', (_time: string, args: string[]) => {
+    const at = args.indexOf('nextSlotUs')
+    if (args[0]?.toUpperCase() === 'HSET' && args[1] === pipeline.lane.throttle && at > 0)
+      nextSlotsUs.push(Number(args[at + 1]))
+  })
+  pipeline.simulator.setFaults({ errors: { 503: 0.1 } })
+  const options = {
+    redis: redis.url,
+    queueName: pipeline.lane.queueName,
+    sift: { baseUrl: pipeline.simulator.url, apiKey: 'a-key' },
+    rateLimit: { max: MAX, durationMs: DURATION_MS },
+    ...QUICK,
+  }
+  const workers = await Promise.all([1, 2, 3].map(() => startWorkerProcess(options)))
+  await pipeline.producer.enqueueMany(
+    Array.from({ length: 600 }, (_, i) => ({ run: { runId: `run-${i}`, name: 'n' } })),
+  )
+  await pipeline.drained(30_000)
+  await Promise.all(workers.map((worker) => worker.close()))
+  monitor.disconnect()
+
+  expect(pipeline.simulator.runs.size).toBe(600)
+  expect(nextSlotsUs.length).toBeGreaterThanOrEqual(600)
+  expect(mostInAnyWindow(nextSlotsUs, DURATION_MS * 1000)).toBeLessThanOrEqual(MAX)
+  expect(pipeline.simulator.peakPerSecond()).toBeLessThanOrEqual(((MAX * 1000) / DURATION_MS) * 1.1)
+})
+
+function mostInAnyWindow(times: readonly number[], width: number): number {
+  const sorted = times.toSorted((a, b) => a - b)
+  let most = 0
+  let start = 0
+  for (const [end, time] of sorted.entries()) {
+    while (time - (sorted[start] ?? time) >= width) start++
+    most = Math.max(most, end - start + 1)
+  }
+  return most
+}

@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { RedisUnavailableError, UpdateRejectedError } from '../../src/errors.js'
+import { createProducer } from '../../src/producer/producer.js'
+import { type Pipeline, startPipeline } from '../support/pipeline.js'
+import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { waitFor } from '../support/wait-for.js'
+
+let redis: TestRedis
+let pipeline: Pipeline
+
+beforeEach(async () => {
+  redis = await startTestRedis()
+  pipeline = await startPipeline(redis)
+})
+afterEach(async () => {
+  redis.thaw()
+  await pipeline.close()
+  await redis.close()
+})
+
+const readPending = (runId: string) => redis.client().hgetall(pipeline.lane.pending(runId))
+
+describe('enqueue', () => {
+  test('tells what became of an update', async () => {
+    const { producer } = pipeline
+    const first = await producer.enqueue({ run: { runId: 'run-1', name: 'a' } })
+    expect(first).toMatchObject({
+      status: 'accepted',
+      runId: 'run-1',
+      staleFields: [],
+      conflictFields: [],
+      error: null,
+    })
+    const second = await producer.enqueue({ run: { runId: 'run-1', name: 'old' }, observedAt: '2020-01-01T00:00:00Z' })
+    expect(second).toMatchObject({ status: 'stale', generation: first.generation, staleFields: ['name'] })
+  })
+
+  test('throws for an update that the parser refuses, with its code and path', async () => {
+    const update = { run: { runId: 'run-1', isPinned: 'yes' as unknown as boolean } }
+    await expect(pipeline.producer.enqueue(update)).rejects.toMatchObject({
+      constructor: UpdateRejectedError,
+      code: 'invalid_value',
+      path: 'run.isPinned',
+    })
+  })
+
+  test('refuses an observation from the future', async () => {
+    const observedAt = new Date(Date.now() + 6 * 60_000).toISOString()
+    await expect(pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'a' }, observedAt })).rejects.toMatchObject({
+      code: 'observed_in_future',
+      path: 'observedAt',
+    })
+  })
+
+  test('records the letter of a client key in conflict before it returns', async () => {
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', clientKey: 'first' } })
+    const result = await pipeline.producer.enqueue({
+      run: { runId: 'run-1', clientKey: 'second' },
+      source: 'telemetry',
+    })
+    expect(result).toMatchObject({ status: 'conflict', conflictFields: ['clientKey'] })
+    const letters = []
+    for await (const { data } of pipeline.deadLetters.list()) letters.push(data)
+    expect(letters).toMatchObject([
+      { runId: 'run-1', run: { clientKey: 'second' }, heldClientKey: 'first', sources: ['telemetry'], attempts: 0 },
+    ])
+  })
+
+  test('keeps the order of calls that are not waited for', async () => {
+    const calls = Array.from({ length: 300 }, (_, i) =>
+      pipeline.producer.enqueue({ run: { runId: 'run-1', name: `${i}` } }),
+    )
+    await Promise.all(calls)
+    expect((await readPending('run-1'))['value:name']).toBe('"299"')
+  })
+})
+
+describe('enqueueMany', () => {
+  test('gives a result for each, in order, and a bad one does not stop the rest', async () => {
+    const results = await pipeline.producer.enqueueMany([
+      { run: { runId: 'run-1', name: 'a' } },
+      { run: { runId: 'run 2', name: 'b' } },
+      { run: { runId: 'run-3', name: 'c' } },
+    ])
+    expect(results.map(({ status, runId }) => [status, runId])).toEqual([
+      ['accepted', 'run-1'],
+      ['rejected', 'run 2'],
+      ['accepted', 'run-3'],
+    ])
+    expect(results[1]?.error).toMatchObject({ code: 'invalid_run_id', path: 'run.runId' })
+  })
+
+  test('a run whose pending key is no hash costs that run only', async () => {
+    await redis.client().set(pipeline.lane.pending('broken'), 'x')
+    const results = await pipeline.producer.enqueueMany([
+      { run: { runId: 'broken', name: 'a' } },
+      { run: { runId: 'whole', name: 'b' } },
+    ])
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'accepted'])
+    expect(results[0]?.error?.code).toBe('corrupt_pending')
+  })
+
+  test('at the limit of pending runs refuses new runs, and still merges into pending ones', async () => {
+    const producer = pipeline.addProducer({ maxPendingRuns: 2 })
+    const update = (runId: string) => ({ run: { runId, name: 'n' } })
+    await producer.enqueueMany([update('run-1'), update('run-2')])
+    const results = await producer.enqueueMany([update('run-3'), update('run-1')])
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'accepted'])
+    expect(results[0]?.error).toMatchObject({ code: 'overloaded' })
+  })
+})
+
+describe('Redis away or stopped', () => {
+  test('a call fails within two seconds, and says that sending again is safe', async () => {
+    const away = createProducer({ redis: 'redis://127.0.0.1:1' })
+    const startedAt = performance.now()
+    await expect(away.enqueue({ run: { runId: 'run-1', name: 'a' } })).rejects.toThrow(/sending it again is safe/)
+    expect(performance.now() - startedAt).toBeLessThan(2_500)
+    await away.close()
+  })
+
+  test('what was reported as failed while Redis was stopped does not happen later', async () => {
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'before' } })
+    redis.freeze()
+    const calls = ['a', 'b', 'c'].map((name) => pipeline.producer.enqueue({ run: { runId: 'run-1', name } }))
+    const outcomes = await Promise.allSettled(calls)
+    expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason)).toEqual(
+      Array.from({ length: 3 }, () => expect.any(RedisUnavailableError)),
+    )
+    redis.thaw()
+    await waitFor('Redis to answer', () => redis.client().ping())
+    // What lay in its sockets' buffers was run before this answer.
+    expect(await readPending('run-1')).toMatchObject({ 'value:name': '"before"', updates: '1' })
+  })
+
+  test('a call that comes while Redis is back within its two seconds succeeds', async () => {
+    redis.freeze()
+    const call = pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'a' } })
+    setTimeout(() => redis.thaw(), 500)
+    expect(await call).toMatchObject({ status: 'accepted' })
+  })
+})
