@@ -86,7 +86,7 @@ export function createSiftClient(options: SiftClientOptions): SiftClient {
       return call({ method: 'PATCH', path: '/api/v2/runs', body: JSON.stringify(body) }, body.run.runId, callOptions)
     },
     async getRun(runId, callOptions = {}) {
-      const path = `/api/v2/runs/${encodeURIComponent(runId)}`
+      const path = `/api/v2/runs/${pathSegment(runId)}`
       return toReading(await call({ method: 'GET', path }, runId, callOptions), runId)
     },
     close() {
@@ -94,6 +94,11 @@ export function createSiftClient(options: SiftClientOptions): SiftClient {
       return closing
     },
   }
+}
+
+/** A run may be called `..`, which servers and proxies would take for the folder above. */
+function pathSegment(runId: string): string {
+  return /^\.{1,2}$/.test(runId) ? '%2E'.repeat(runId.length) : encodeURIComponent(runId)
 }
 
 function headersOf(request: Omit<HttpRequest, 'headers'>, apiKey: ApiKey): Record<string, string> {

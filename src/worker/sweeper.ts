@@ -25,6 +25,8 @@ export interface SweeperParts {
 }
 
 const PAGE = 500
+/** Of the time between two ticks: the key must be gone when the next tick of the same worker is due. */
+const TURN_SHARE = 0.8
 /** Dead letters come and go slowly, and reckoning them reads them all. */
 const TICKS_A_RECKONING = 60
 
@@ -59,13 +61,14 @@ export class Sweeper {
 
   async #tick(): Promise<void> {
     const { redis, lane, policy, facts, isResting } = this.#parts
+    const turnMs = Math.ceil(policy.sweepEveryMs * TURN_SHARE)
     let reopened = 0
     try {
-      const isMyTurn = !isResting() && (await redis.set(lane.sweeper, '1', 'PX', policy.sweepEveryMs, 'NX')) === 'OK'
+      const isMyTurn = !isResting() && (await redis.set(lane.sweeper, '1', 'PX', turnMs, 'NX')) === 'OK'
       if (isMyTurn) {
         do {
           reopened = await this.sweepPage()
-          await redis.pexpire(lane.sweeper, policy.sweepEveryMs)
+          await redis.pexpire(lane.sweeper, turnMs)
         } while (reopened > 0 && !this.#isStopped)
         if (this.#ticks++ % TICKS_A_RECKONING === 0) await this.#reckonLetters()
       }

@@ -1,6 +1,7 @@
-import { setMaxListeners } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { Worker as BullWorker } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { checkLibraryOptions } from '../config.js'
 import { createDeadLetterWorker } from '../dead-letters/dead-letter-worker.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { FactEmitter } from '../events.js'
@@ -11,6 +12,7 @@ import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
 import { connect, type RedisSource, WORKER_CONNECTION } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
+import { mayEvict, readServerSetup, refuseOldServer } from '../redis/server-check.js'
 import { ApiKey } from '../sift/api-key.js'
 import { createSiftClient, type SiftClient } from '../sift/client.js'
 import { type Rate, Throttle } from '../throttle/throttle.js'
@@ -38,6 +40,11 @@ export interface WorkerOptions extends Partial<Policy> {
 export const DEFAULT_RATE: Rate = Object.freeze({ max: 50, durationMs: 1_000 })
 export const DEFAULT_CONCURRENCY = 20
 
+/** What a closing worker waits for beyond the time-out of a request in flight. */
+const CLOSING_RESERVE_MS = 5_000
+/** How long what was cut has to put its jobs back. */
+const LAST_WORDS_MS = 1_000
+
 /** Completed jobs are kept for an hour, or the last 1,000, for dashboards. */
 const KEPT_JOBS = { age: 3_600, count: 1_000 }
 
@@ -46,12 +53,13 @@ export interface RunUpdateWorker {
   readonly facts: FactEmitter
   /**
    * Resolves once jobs are taken.
-   * @throws ConfigurationError where the lane's data is of another version.
+   * @throws ConfigurationError where the lane's data is of another version, or Redis is too old.
    */
   ready(): Promise<void>
   /**
    * Takes no more jobs, gives waiting ones back, and lets requests in flight finish; those that have not after
-   * `timeoutMs` are cut. Resolves once all connections are closed. Again: the same promise, with the shorter time.
+   * `timeoutMs` are cut. Default: the request time-out and five seconds. Resolves once all connections are closed, also
+   * where Redis is away. Called again: the same promise, with the new time.
    */
   close(options?: { timeoutMs?: number }): Promise<void>
 }
@@ -83,21 +91,36 @@ class LaneWorker implements RunUpdateWorker {
   readonly #stopping = new AbortController()
   /** Aborted when `close` has waited long enough: requests in flight are cut. */
   readonly #giveUp = new AbortController()
+  /** Aborted when nothing more is waited for. */
+  readonly #gone = new AbortController()
   readonly #ready: Promise<void>
+  readonly #patienceMs: number
   #closing: Promise<void> | undefined
   #patience: NodeJS.Timeout | undefined
 
   constructor(options: WorkerOptions) {
+    checkLibraryOptions(options)
     const policy = policyWith(options)
+    this.#patienceMs = policy.requestTimeoutMs + CLOSING_RESERVE_MS
     const apiKey = typeof options.sift.apiKey === 'string' ? ApiKey.literal(options.sift.apiKey) : options.sift.apiKey
     this.#sift = createSiftClient({ baseUrl: options.sift.baseUrl, apiKey, requestTimeoutMs: policy.requestTimeoutMs })
     this.#rate = options.rateLimit ?? DEFAULT_RATE
     // Each job that is on its way listens to both.
     setMaxListeners(0, this.#stopping.signal, this.#giveUp.signal)
     this.#lane = laneOf(options.queueName, options.queuePrefix)
-    const tellTrouble = (error: Error) => void this.facts.emit('redis:trouble', { error })
+    let isInTrouble = false
+    const tellTrouble = (error: Error) => {
+      isInTrouble = true
+      this.facts.emit('redis:trouble', { error })
+    }
+    const tellRecovery = () => {
+      if (!isInTrouble || this.#redis.status !== 'ready' || this.#subscriber.status !== 'ready') return
+      isInTrouble = false
+      this.facts.emit('redis:recovered', {})
+    }
     this.#redis = connect(options.redis, WORKER_CONNECTION, tellTrouble)
     this.#subscriber = connect(options.redis, WORKER_CONNECTION, tellTrouble)
+    for (const connection of [this.#redis, this.#subscriber]) connection.on('ready', tellRecovery)
     const lane = this.#lane
     const redis = this.#redis
     const pending = new PendingUpdates(redis, lane, policy)
@@ -140,7 +163,11 @@ class LaneWorker implements RunUpdateWorker {
       for (const jobId of jobIds) processor.abort(jobId)
     })
     this.#deadLetterWorker = createDeadLetterWorker(redis, lane, this.#deadLetters, policy, this.facts)
-    for (const worker of [this.#flushWorker, this.#deadLetterWorker]) worker.on('error', tellTrouble)
+    for (const worker of [this.#flushWorker, this.#deadLetterWorker]) {
+      worker.on('error', tellTrouble)
+      // Each has a connection of its own besides, which may be the last to come back.
+      worker.on('ready', tellRecovery)
+    }
     this.#sweeper = new Sweeper({
       redis,
       lane,
@@ -161,6 +188,9 @@ class LaneWorker implements RunUpdateWorker {
   }
 
   async #start(): Promise<void> {
+    const server = await readServerSetup(this.#redis)
+    refuseOldServer(server)
+    if (mayEvict(server)) this.facts.emit('redis:may-evict', { policy: server.evictionPolicy })
     await checkLayout(this.#redis, this.#lane)
     const before = await this.#throttle.setRate(this.#rate)
     if (before !== null) {
@@ -176,11 +206,9 @@ class LaneWorker implements RunUpdateWorker {
     this.facts.emit('worker:ready', { lane: this.#lane.queueName })
   }
 
-  close({ timeoutMs }: { timeoutMs?: number } = {}): Promise<void> {
-    if (timeoutMs !== undefined) {
-      clearTimeout(this.#patience)
-      this.#patience = setTimeout(() => this.#giveUp.abort(new Error('the worker is closing')), timeoutMs)
-    }
+  close({ timeoutMs = this.#patienceMs }: { timeoutMs?: number } = {}): Promise<void> {
+    clearTimeout(this.#patience)
+    this.#patience = setTimeout(() => this.#loseThePatience(), timeoutMs)
     this.#closing ??= this.#close()
     return this.#closing
   }
@@ -188,10 +216,25 @@ class LaneWorker implements RunUpdateWorker {
   async #close(): Promise<void> {
     this.#gate.end()
     this.#stopping.abort()
-    await Promise.all([this.#flushWorker.close(), this.#deadLetterWorker.close(), this.#sweeper.stop()])
+    const ended = Promise.all([this.#flushWorker.close(), this.#deadLetterWorker.close(), this.#sweeper.stop()])
+    // BullMQ's close waits for the end of a connection that was just being made again, and ioredis never tells that.
+    await Promise.race([ended, once(this.#gone.signal, 'abort')])
     clearTimeout(this.#patience)
     await Promise.all([this.#flushQueue.close(), this.#deadLetters.close(), this.#sift.close()])
     for (const connection of [this.#redis, this.#subscriber]) connection.disconnect()
     this.facts.emit('worker:closed', { lane: this.#lane.queueName })
+  }
+
+  /** Cuts what is in flight. Where Redis is away its jobs can't even be put back: they stall, and come again. */
+  #loseThePatience(): void {
+    this.#giveUp.abort(new Error('the worker is closing'))
+    this.#patience = setTimeout(() => {
+      for (const connection of [this.#redis, this.#subscriber]) {
+        // Only so does ioredis give up on commands that wait for a connection; `disconnect` alone would keep them for ever.
+        connection.options.maxRetriesPerRequest = 0
+        connection.disconnect(true)
+      }
+      this.#patience = setTimeout(() => this.#gone.abort(), LAST_WORDS_MS)
+    }, LAST_WORDS_MS)
   }
 }

@@ -1,0 +1,107 @@
+import type { Redis } from 'ioredis'
+import { type DeadLetterListing, toListing } from '../dead-letters/dead-letter.js'
+import type { DeadLetters } from '../dead-letters/dead-letters.js'
+import { readEntries } from '../pending/entry.js'
+import type { Lane } from '../redis/lane.js'
+import type { FieldValue } from '../run/fields.js'
+
+export interface RunReportParts {
+  readonly redis: Redis
+  readonly lane: Lane
+  readonly deadLetters: DeadLetters
+}
+
+/** What is known of one run, as `run --json` tells it. Times are RFC 3339, with microseconds where they order writes. */
+export interface RunReport {
+  readonly runId: string
+  readonly pending: PendingReport | null
+  /** What came of the last request, as it was recorded; null: nothing is remembered. */
+  readonly lastSent: Readonly<Record<string, unknown>> | null
+  readonly deadLetters: readonly DeadLetterListing[]
+}
+
+export interface PendingReport {
+  readonly generation: string
+  readonly openedAt: string
+  /** Updates that were merged into it. */
+  readonly updates: number
+  readonly fields: readonly {
+    readonly path: string
+    /** Null clears the field. */
+    readonly value: FieldValue | null
+    readonly observedAt: string
+    readonly arrivedAt: string
+    readonly source: string | null
+    readonly redrives: number
+  }[]
+  /** Fields whose entry can't be read: they become dead letters. */
+  readonly corruptFields: readonly string[]
+  /** Those that count towards MAX_ATTEMPTS, and all tries that failed. */
+  readonly failures: number
+  readonly tries: number
+  readonly lastFailure: unknown
+  /** Until when a worker, or the rest after an ambiguous end, keeps others from sending; null: nobody does. */
+  readonly leasedUntil: string | null
+}
+
+export async function readRunReport({ redis, lane, deadLetters }: RunReportParts, runId: string): Promise<RunReport> {
+  const [pending, outcome, [seconds, microseconds]] = await Promise.all([
+    redis.hgetall(lane.pending(runId)),
+    redis.hget(lane.sent(runId), 'outcome'),
+    redis.time(),
+  ])
+  const nowUs = Number(seconds) * 1_000_000 + Number(microseconds)
+  const letters: DeadLetterListing[] = []
+  for await (const { data } of deadLetters.list()) if (data.runId === runId) letters.push(toListing(data))
+  return {
+    runId,
+    pending: readPending(new Map(Object.entries(pending)), nowUs),
+    lastSent: readObject(outcome),
+    deadLetters: letters,
+  }
+}
+
+function readPending(fields: ReadonlyMap<string, string>, nowUs: number): PendingReport | null {
+  const generation = fields.get('generation')
+  if (generation === undefined) return null
+  const number = (name: string): number => Number(fields.get(name) ?? 0) || 0
+  const { entries, corrupt } = readEntries(fields)
+  const leaseUntilUs = number('leaseUntilUs')
+  return {
+    generation,
+    openedAt: formatMicroseconds(number('openedUs')),
+    updates: number('updates'),
+    fields: entries.map(({ path, value, observedUs, arrivedUs, source, redrives }) => ({
+      path,
+      value,
+      observedAt: formatMicroseconds(observedUs),
+      arrivedAt: formatMicroseconds(arrivedUs),
+      source: source || null,
+      redrives,
+    })),
+    corruptFields: corrupt.map(({ path }) => path),
+    failures: number('failures'),
+    tries: number('tries'),
+    lastFailure: readObject(fields.get('trouble') ?? null),
+    leasedUntil: leaseUntilUs > nowUs ? formatMicroseconds(leaseUntilUs) : null,
+  }
+}
+
+/** A Date holds milliseconds only. Microseconds of times before 1970 count forward, too. */
+function formatMicroseconds(us: number): string {
+  const ms = Math.floor(us / 1_000)
+  const date = new Date(ms)
+  // A person may have edited the entry, and this is for looking at it.
+  if (Number.isNaN(date.getTime())) return `${us} us`
+  return date.toISOString().replace('Z', `${String(us - ms * 1_000).padStart(3, '0')}Z`)
+}
+
+function readObject(json: string | null): Readonly<Record<string, unknown>> | null {
+  if (json === null) return null
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'object' ? (value as Record<string, unknown> | null) : { text: json }
+  } catch {
+    return { text: json }
+  }
+}
