@@ -74,7 +74,9 @@ const redisUrl = z.string().refine((text) => {
 
 /** Every variable of the environment, in the order in which people are told of them. */
 const SETTINGS = z.object({
-  REDIS_URL: redisUrl.default('redis://127.0.0.1:6379').describe('Redis; also rediss://, a password, a database number'),
+  REDIS_URL: redisUrl
+    .default('redis://127.0.0.1:6379')
+    .describe('Redis; also rediss://, a password, a database number'),
   SIFT_REST_URL: judgedBy((text) => {
     parseBaseUrl(text)
     return text
@@ -90,7 +92,9 @@ const SETTINGS = z.object({
   COALESCE_WINDOW_MS: fromText(LIMITS.coalesceWindowMs)
     .default(DEFAULT_POLICY.coalesceWindowMs)
     .describe('from the first pending write of a run to its PATCH'),
-  RATE_LIMIT_MAX: fromText(LIMITS.rateLimitMax).default(50).describe('requests to Sift in a window, over all processes'),
+  RATE_LIMIT_MAX: fromText(LIMITS.rateLimitMax)
+    .default(50)
+    .describe('requests to Sift in a window, over all processes'),
   RATE_LIMIT_DURATION_MS: fromText(LIMITS.rateLimitDurationMs).default(1_000).describe('length of that window'),
   CONCURRENCY: fromText(LIMITS.concurrency).default(20).describe('flush jobs at a time in one worker'),
   REQUEST_TIMEOUT_MS: fromText(LIMITS.requestTimeoutMs)

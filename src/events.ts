@@ -63,6 +63,8 @@ export interface Facts {
   /** Trouble with Redis or within BullMQ: it is gone over, and told. */
   'redis:trouble': [{ error: Error }]
   'redis:recovered': [Record<string, never>]
+  /** Redis may drop keys when its memory is full: pending updates among them. */
+  'redis:may-evict': [{ policy: string }]
   /** A bug of ours or of a library: the job comes again. */
   'job:crashed': [{ runId: string; error: Error }]
 }

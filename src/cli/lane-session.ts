@@ -63,7 +63,8 @@ export async function withRedis<Result>(url: string, task: (redis: Redis) => Pro
     await becomeReady(redis, () => lastError)
     return await task(redis)
   } finally {
-    redis.disconnect()
+    // One that has ended already would keep the process for two more seconds.
+    if (redis.status !== 'end') redis.disconnect()
   }
 }
 

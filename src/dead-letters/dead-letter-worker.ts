@@ -4,13 +4,14 @@
  * Whatever ends a redrive badly, the job fails again with the letter's own message, so that no letter ever loses its
  * cause; what went wrong is in the job's log.
  */
-import { type Job, UnrecoverableError, Worker } from 'bullmq'
+import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { FactEmitter } from '../events.js'
 import type { Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
 import type { DeadLetter } from './dead-letter.js'
-import { type DeadLetters, isLetter } from './dead-letters.js'
+import type { DeadLetters } from './dead-letters.js'
+import { readLetter } from './read-letter.js'
 
 const CONCURRENCY = 10
 
@@ -21,13 +22,27 @@ export function createDeadLetterWorker(
   policy: Policy,
   facts: FactEmitter,
 ): Worker<DeadLetter> {
-  return new Worker<DeadLetter>(
+  const closing = new AbortController()
+  const worker = new Worker<DeadLetter>(
     lane.deadLetterQueueName,
-    async (job) => {
-      if (!isLetter(job.data))
+    async (job, token) => {
+      const letter = readLetter(job)
+      if (!letter) {
+        facts.emit('job:foreign', { jobId: job.id ?? '', queueName: lane.deadLetterQueueName })
         throw new UnrecoverableError('This job is no dead letter: it was added by another program.')
-      if (job.attemptsMade === 0 && !job.stacktrace?.length) throw new UnrecoverableError(job.data.message)
-      await redriveJob(job, deadLetters, facts)
+      }
+      // A retry may reset the attempts, but never the stack trace.
+      if (job.attemptsMade === 0 && !job.stacktrace?.length) throw new UnrecoverableError(letter.message)
+      try {
+        await redriveLetter(letter, deadLetters, facts, closing.signal)
+      } catch (error) {
+        if (closing.signal.aborted) {
+          // Where the job is not ours any more, BullMQ has given it to another worker.
+          await job.moveToWait(token).catch(() => {})
+          throw new WaitingError()
+        }
+        await failAgain(job, letter, facts, error)
+      }
     },
     {
       connection: redis,
@@ -39,25 +54,29 @@ export function createDeadLetterWorker(
       autorun: false,
     },
   )
+  worker.on('closing', () => closing.abort())
+  return worker
 }
 
-async function redriveJob(job: Job<DeadLetter>, deadLetters: DeadLetters, facts: FactEmitter): Promise<void> {
-  const letter = job.data
+async function redriveLetter(
+  letter: DeadLetter,
+  deadLetters: DeadLetters,
+  facts: FactEmitter,
+  closing: AbortSignal,
+): Promise<void> {
   const { id, runId } = letter
-  try {
-    const { acceptedFields, staleFields, conflictFields, heldClientKey } = await deadLetters.redrive(letter)
-    if (conflictFields.length > 0) {
-      throw new Error(
-        `the client key is in conflict again: the run's place is held by ${JSON.stringify(heldClientKey)}`,
-      )
-    }
-    await deadLetters.countRedriven(id)
-    facts.emit('dead-letter:redriven', { id, runId, acceptedFields, staleFields })
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    facts.emit('dead-letter:refused-again', { id, runId, message })
-    // The log is for people: a job that was removed meanwhile needs none.
-    await job.log(`${new Date().toISOString()} retry failed: ${message}`).catch(() => {})
-    throw new UnrecoverableError(letter.message)
+  const { acceptedFields, staleFields, conflictFields, heldClientKey } = await deadLetters.redrive(letter, closing)
+  if (conflictFields.length > 0) {
+    throw new Error(`the client key is in conflict again: the run's place is held by ${JSON.stringify(heldClientKey)}`)
   }
+  await deadLetters.countRedriven(id)
+  facts.emit('dead-letter:redriven', { id, runId, acceptedFields, staleFields })
+}
+
+async function failAgain(job: Job, { id, runId, message }: DeadLetter, facts: FactEmitter, error: unknown) {
+  const why = error instanceof Error ? error.message : String(error)
+  facts.emit('dead-letter:refused-again', { id, runId, message: why })
+  // The log is for people: a job that was removed meanwhile needs none.
+  await job.log(`${new Date().toISOString()} retry failed: ${why}`).catch(() => {})
+  throw new UnrecoverableError(message)
 }

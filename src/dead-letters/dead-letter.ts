@@ -5,6 +5,8 @@ import type { FieldPath, FieldValue } from '../run/fields.js'
 import { buildPatch } from '../run/patch.js'
 import type { PermanentReason } from '../sift/verdict.js'
 
+export const DEAD_LETTER_JOB_NAME = 'dead-letter'
+
 export type DeadLetterReason = PermanentReason | 'attempts_exhausted' | 'client_key_conflict' | 'corrupt_entry'
 
 /**
@@ -14,7 +16,7 @@ export type DeadLetterReason = PermanentReason | 'attempts_exhausted' | 'client_
 export interface DeadLetter {
   readonly id: string
   readonly runId: string
-  readonly run: { readonly runId: string } & Readonly<Record<string, unknown>>
+  readonly run: Readonly<Record<string, unknown>>
   readonly updateMask: string
   readonly reason: DeadLetterReason
   /** Null where no answer came. */

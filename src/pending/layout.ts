@@ -3,7 +3,7 @@ import { ConfigurationError } from '../errors.js'
 import type { Lane } from '../redis/lane.js'
 
 /** The version of the layout in Redis. It changes when an older worker would misread what a newer one writes. */
-const LAYOUT_VERSION = '1'
+export const LAYOUT_VERSION = '1'
 
 /**
  * Claims the lane for this layout, or refuses to work on another one.

@@ -122,7 +122,8 @@ local function mergeUpdate(update, pendingKey, sentKey)
     redis.call('HSET', pendingKey, unpack(taken))
   end
   if generation then
-    redis.call('HINCRBY', pendingKey, 'updates', 1)
+    -- A count that was edited into no number must not end the batch in its middle.
+    redis.pcall('HINCRBY', pendingKey, 'updates', 1)
   end
 
   local status = 'stale'

@@ -1,6 +1,7 @@
 -- redriveWrites: merges writes that were set aside as a dead letter, with the order that they had, so that they never
 -- overwrite anything newer. One that is still pending (its letter came before it was set aside) has its redrives
--- raised, so that the late set aside does not remove it.
+-- raised, so that the late set aside does not remove it. One that another redrive of the same letter has raised
+-- already stays as it is: raised again, a refusal that is on its way would become two letters.
 --
 -- KEYS[1] index
 -- KEYS[2] sequence
@@ -30,9 +31,12 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
   local pending = redis.call('HMGET', pendingKey, 'stamp:' .. path, 'value:' .. path)
   local sent = redis.call('HMGET', sentKey, 'applied:' .. path, 'value:' .. path)
   local verdict, keyHolder = judge(rule, order, value, pending[1], pending[2], sent[1], sent[2])
-  if verdict == 'take' or verdict == 'again' then
-    local _, pendingRedrives = readHistory(pending[1])
-    if verdict == 'again' and (pendingRedrives or 0) > redrives then
+  local _, pendingRedrives = readHistory(pending[1])
+  local isRaised = verdict == 'again' and (pendingRedrives or 0) > redrives
+  if verdict == 'same' or (isRaised and pending[2] == value) then
+    accepted[#accepted + 1] = path
+  elseif verdict == 'take' or verdict == 'again' then
+    if isRaised then
       redrives = pendingRedrives
     end
     local source = string.match(stamp, '^%S+ %S+ %S+ %S+ %S+ (.*)$')
@@ -40,8 +44,6 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
     taken[#taken + 1] = makeStamp(order, nowUs, redrives + 1, source)
     taken[#taken + 1] = 'value:' .. path
     taken[#taken + 1] = value
-    accepted[#accepted + 1] = path
-  elseif verdict == 'same' then
     accepted[#accepted + 1] = path
   elseif verdict == 'conflict' then
     conflicting[#conflicting + 1] = path

@@ -27,7 +27,7 @@ local nowUs = readNowUs(ARGV[1])
 local runId, generation, owner = ARGV[2], ARGV[3], ARGV[4]
 local windowUs, longestLeaseUs, updates = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
-local known = redis.call('HMGET', pendingKey, 'generation', 'leaseOwner', 'leaseUntilUs')
+local known = redis.call('HMGET', pendingKey, 'generation', 'leaseOwner', 'leaseUntilUs', 'updates')
 if othersLeaseUs(pendingKey, known[2], known[3], owner, nowUs, longestLeaseUs) then
   return { 'leased' }
 end
@@ -56,7 +56,7 @@ if not isSomethingLeft then
   return { 'gone' }
 end
 redis.call('HDEL', pendingKey, 'leaseOwner', 'leaseUntilUs', 'failures', 'tries', 'appliedMark', 'heldMark', 'trouble')
-redis.call('HINCRBY', pendingKey, 'updates', -updates)
+redis.call('HSET', pendingKey, 'updates', digits(math.max(0, (tonumber(known[4]) or 0) - updates)))
 local opened = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
 local waitUs = math.min(windowUs, math.max(0, firstArrivedUs + windowUs - nowUs))
 return { 'opened', opened, digits(waitUs) }

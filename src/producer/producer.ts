@@ -9,6 +9,7 @@
  *  - A client key in conflict is acknowledged once its dead letter is recorded.
  */
 import type { Redis } from 'ioredis'
+import { checkLibraryOptions } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { RedisUnavailableError } from '../errors.js'
 import { FactEmitter } from '../events.js'
@@ -18,7 +19,7 @@ import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
 import { connect, PRODUCER_CONNECTION, type RedisSource } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
-import { parseRunUpdate, type RunUpdate } from '../run/parse.js'
+import { type ParseResult, parseRunUpdate, parseRunUpdateText, type RunUpdate } from '../run/parse.js'
 import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from './enqueue-result.js'
 import { BATCH_SIZE, before, MergeQueue } from './merge-queue.js'
 
@@ -50,11 +51,19 @@ export interface RunUpdateProducer {
    * @throws EnqueueInterruptedError (a RedisUnavailableError) with the `results` so far, where Redis went away.
    */
   enqueueMany(updates: readonly RunUpdate[]): Promise<EnqueueResult[]>
+  /**
+   * The same for updates as JSON text, such as lines of NDJSON: what is no JSON or larger than 64 KiB is rejected, too.
+   * @throws EnqueueInterruptedError (a RedisUnavailableError) with the `results` so far, where Redis went away.
+   */
+  enqueueTexts(texts: readonly string[]): Promise<EnqueueResult[]>
   /** Lets calls in flight end, then closes the connection. */
   close(): Promise<void>
 }
 
-/** A Redis that is away is told by each call, not here. */
+/**
+ * A Redis that is away is told by each call, not here.
+ * @throws ConfigurationError for options that cannot work.
+ */
 export function createProducer(options: ProducerOptions): RunUpdateProducer {
   return new LaneProducer(options)
 }
@@ -71,6 +80,7 @@ class LaneProducer implements RunUpdateProducer {
   readonly #inFlight = new Set<Promise<unknown>>()
 
   constructor(options: ProducerOptions) {
+    checkLibraryOptions(options)
     const { coalesceWindowMs } = options
     this.#policy = policyWith(coalesceWindowMs === undefined ? {} : { coalesceWindowMs })
     this.#lane = laneOf(options.queueName, options.queuePrefix)
@@ -84,14 +94,18 @@ class LaneProducer implements RunUpdateProducer {
   }
 
   async enqueue(update: RunUpdate): Promise<EnqueueResult> {
-    const [result] = await this.#track(this.#enqueueBatch([update]))
+    const [result] = await this.#track(this.#enqueueBatch([update], parseRunUpdate))
     if (!result) throw new TypeError('one update gave no result')
     if (result.error) throw result.error
     return result
   }
 
   async enqueueMany(updates: readonly RunUpdate[]): Promise<EnqueueResult[]> {
-    return await this.#track(this.#enqueueBatches(updates))
+    return await this.#track(this.#enqueueBatches(updates, parseRunUpdate))
+  }
+
+  async enqueueTexts(texts: readonly string[]): Promise<EnqueueResult[]> {
+    return await this.#track(this.#enqueueBatches(texts, parseRunUpdateText))
   }
 
   async close(): Promise<void> {
@@ -100,11 +114,15 @@ class LaneProducer implements RunUpdateProducer {
     this.#redis.disconnect()
   }
 
-  async #enqueueBatches(updates: readonly RunUpdate[]): Promise<EnqueueResult[]> {
+  async #enqueueBatches<Input>(
+    inputs: readonly Input[],
+    parse: (input: Input) => ParseResult,
+  ): Promise<EnqueueResult[]> {
     const results: EnqueueResult[] = []
-    for (let start = 0; start < updates.length; start += BATCH_SIZE) {
+    for (let start = 0; start < inputs.length; start += BATCH_SIZE) {
       try {
-        for (const result of await this.#enqueueBatch(updates.slice(start, start + BATCH_SIZE))) results.push(result)
+        const batch = inputs.slice(start, start + BATCH_SIZE)
+        for (const result of await this.#enqueueBatch(batch, parse)) results.push(result)
       } catch (error) {
         if (error instanceof RedisUnavailableError)
           throw new EnqueueInterruptedError(error.message, results, { cause: error })
@@ -114,16 +132,16 @@ class LaneProducer implements RunUpdateProducer {
     return results
   }
 
-  async #enqueueBatch(updates: readonly RunUpdate[]): Promise<EnqueueResult[]> {
+  async #enqueueBatch<Input>(inputs: readonly Input[], parse: (input: Input) => ParseResult): Promise<EnqueueResult[]> {
     const deadline = performance.now() + this.#policy.producerTimeoutMs
-    const parsed = updates.map((update) => parseRunUpdate(update))
+    const parsed = inputs.map((input) => parse(input))
     const good = parsed.flatMap((result) => (result.ok ? [result.update] : []))
     const merged = good.length > 0 ? await this.#mergeQueue.merge(good, deadline) : []
     this.#tell(good, merged)
     await this.#finish(good, merged, deadline)
     let next = 0
     return parsed.map((result, index) => {
-      if (!result.ok) return rejection(readRunId(updates[index]), result.error)
+      if (!result.ok) return rejection(readRunId(inputs[index]), result.error)
       const outcome = merged[next++]
       if (!outcome) throw new TypeError('an update was merged without a result')
       return toResult(result.update.runId, outcome)

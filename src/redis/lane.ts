@@ -32,6 +32,8 @@ export interface Lane {
   readonly deadLetterIds: string
   /** Hash: how many dead letters were recorded, redriven and removed since the lane began. */
   readonly deadLetterCounts: string
+  /** When the next redrive may be merged, in microseconds: redrives share the rate with live updates. */
+  readonly redriveSlot: string
   /** Pub/sub channel: the lane's state has changed. */
   readonly announcements: string
   /** Hash: the pending update of one run. */
@@ -61,6 +63,7 @@ export function laneOf(queueName: string = DEFAULT_QUEUE_NAME, prefix: string = 
     sweepCursor: `${base}.sweep-cursor`,
     deadLetterIds: `${base}.dead-letter-ids`,
     deadLetterCounts: `${base}.dead-letter-counts`,
+    redriveSlot: `${base}.redrive-slot`,
     announcements: `${base}.announcements`,
     pending: (runId) => `${base}.pending:r-${runId}`,
     sent: (runId) => `${base}.sent:r-${runId}`,

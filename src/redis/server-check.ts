@@ -40,8 +40,8 @@ export function refuseOldServer({ version, isTooOld }: ServerSetup): void {
 }
 
 /** Whether the server may drop pending updates when its memory is full. */
-export function mayEvict({ evictionPolicy }: ServerSetup): evictionPolicy is string {
-  return evictionPolicy !== null && evictionPolicy !== 'noeviction'
+export function mayEvict(setup: ServerSetup): setup is ServerSetup & { readonly evictionPolicy: string } {
+  return setup.evictionPolicy !== null && setup.evictionPolicy !== 'noeviction'
 }
 
 function readInfo(text: string): ReadonlyMap<string, string> {

@@ -20,7 +20,6 @@ export function readFieldValue(field: Field, value: unknown): FieldValue | null 
   const result = field.schema.safeParse(value, WITH_INPUT)
   if (result.success) return result.data
   const [issue] = result.error.issues
-  // A field's problem is told by its path and, in a list, the place: deeper than that the message speaks.
-  const place = [path, ...(issue?.path.slice(0, 1) ?? []).map((part) => shorten(String(part)))].join('.')
+  const place = [path, ...(issue?.path ?? []).map((part) => shorten(String(part)))].join('.')
   throw new UpdateRejectedError('invalid_value', place, `${place} is ${shown(issue?.input)}: ${issue?.message}`)
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isJsonObject } from './json-object.js'
+import { givenEntries, isJsonObject } from './json-object.js'
 import { shown } from './shown.js'
 import { HALF_A_CHARACTER, isWellFormed } from './text.js'
 
@@ -60,11 +60,8 @@ export const metadataSchema = z.custom<MetadataInput>().transform((input: unknow
     return refuse('it must be a list of metadata values, or an object such as {"engine": "M1"}', [], input)
   }
   const values = new Map<string, MetadataValue>()
-  // Object.entries gives an own `__proto__` like any other key.
-  const entries: Iterable<[string | number, unknown]> = Array.isArray(input) ? input.entries() : Object.entries(input)
+  const entries: Iterable<[string | number, unknown]> = Array.isArray(input) ? input.entries() : givenEntries(input)
   for (const [position, entry] of entries) {
-    // JSON leaves out a key whose value is undefined.
-    if (typeof position === 'string' && entry === undefined) continue
     const value = typeof position === 'number' ? readEntry(entry) : toMetadataValue(position, entry)
     if (typeof value === 'string') return refuse(value, [position], entry)
     if (values.has(value.key.name)) return refuse('its key is in the list already; keep one of them', [position], entry)
@@ -78,13 +75,12 @@ function readEntry(entry: unknown): MetadataValue | Problem {
   if (!isJsonObject(entry)) return 'it must be an object such as {"key": {"name": "engine"}, "stringValue": "M1"}'
   let key: unknown
   const values: { expected: string; value: unknown }[] = []
-  for (const [name, value] of Object.entries(entry)) {
+  for (const [name, value] of givenEntries(entry)) {
     const expected = VALUE_TYPES.get(name)
     if (name === 'key') key = value
     // proto3 JSON reads null as absence.
-    else if (expected !== undefined && value !== null && value !== undefined) values.push({ expected, value })
-    else if (expected === undefined && value !== undefined && !READ_ONLY.has(name))
-      return `${shown(name)} is no part of a metadata value`
+    else if (expected !== undefined && value !== null) values.push({ expected, value })
+    else if (expected === undefined && !READ_ONLY.has(name)) return `${shown(name)} is no part of a metadata value`
   }
   const [given] = values
   if (given === undefined || values.length > 1) {
@@ -98,10 +94,10 @@ function readKey(key: unknown, value: unknown): MetadataValue | Problem {
   if (!isJsonObject(key)) return 'it must have a key such as {"name": "engine"}'
   let name: unknown
   let type: unknown = UNSPECIFIED
-  for (const [part, content] of Object.entries(key)) {
+  for (const [part, content] of givenEntries(key)) {
     if (part === 'name') name = content
     else if (part === 'type') type = content ?? UNSPECIFIED
-    else if (content !== undefined && !READ_ONLY.has(part)) return `${shown(part)} is no part of a metadata key`
+    else if (!READ_ONLY.has(part)) return `${shown(part)} is no part of a metadata key`
   }
   const result = toMetadataValue(name, value)
   if (typeof result === 'string' || type === UNSPECIFIED || type === result.key.type) return result

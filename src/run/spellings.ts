@@ -1,7 +1,7 @@
 import { UpdateRejectedError } from '../errors.js'
 import { FIELDS, OUTPUT_ONLY_FIELDS } from './fields.js'
 import type { JsonObject } from './json-object.js'
-import { shorten, shown } from './shown.js'
+import { shorten } from './shown.js'
 
 /** Spelling -> name: Sift takes a key as its JSON name and as its proto name. */
 export type Spellings = ReadonlyMap<string, string>
@@ -23,22 +23,25 @@ export const RUN_KEYS: Spellings = new Map(
 )
 
 /**
- * The own keys of an object by their names. One that is undefined is absent, as it is once it is JSON.
+ * The values of an object by the names of their keys. One that is undefined is absent, as it is once it is JSON.
  * @throws UpdateRejectedError `unknown_field`, `duplicate_field`
  */
 export function readKeys(object: JsonObject, spellings: Spellings, parent: '' | 'run.'): ReadonlyMap<string, unknown> {
   const values = new Map<string, unknown>()
+  // Every update comes through here, so no list of entries is made.
   for (const spelling of Object.keys(object)) {
     const value = object[spelling]
     if (value === undefined) continue
     const name = spellings.get(spelling)
     if (name === undefined) {
-      const whole = parent === '' ? 'an update' : 'a run'
-      const known = [...new Set(spellings.values())].join(', ')
+      const way =
+        parent === ''
+          ? 'an update has run, updateMask, observedAt and source'
+          : `the fields that can be updated are ${FIELDS.map(({ path }) => path).join(', ')}`
       throw new UpdateRejectedError(
         'unknown_field',
         `${parent}${shorten(spelling)}`,
-        `${shown(spelling)} is no key of ${whole}; it has ${known}`,
+        `${parent}${shorten(spelling)} is no key that the API has; ${way}`,
       )
     }
     if (values.has(name)) {

@@ -7,17 +7,7 @@ export const SCRIPTS = {
   takePermit: new Script(
     file('takePermit'),
     ['throttle', 'pending'],
-    [
-      'nowUs',
-      'channel',
-      'runId',
-      'generation',
-      'owner',
-      'longestLeaseUs',
-      'longestHoldUs',
-      'probeTtlUs',
-      'otherRunPauseUs',
-    ],
+    ['nowUs', 'runId', 'generation', 'owner', 'longestLeaseUs', 'longestHoldUs', 'probeTtlUs', 'otherRunPauseUs'],
   ),
   reportAnswer: new Script(
     file('reportAnswer'),

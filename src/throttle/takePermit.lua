@@ -1,19 +1,18 @@
 -- takePermit: the right to send one request, at a time that keeps all processes within one rate.
--- Guarantee: the slots given out in one epoch are at least spacingUs apart, by Redis's clock. While the lane is closed
--- none is given out but the probe's, to one caller at a time.
+-- Guarantee: by Redis's clock, slots are at least spacingUs apart, but for those that a hold has voided. While the lane
+-- is closed none is given out but the probe's, to one caller at a time.
 --
 -- KEYS[1] throttle
 -- KEYS[2] pending
 --
 -- ARGV[1] nowUs          empty: TIME
--- ARGV[2] channel        where a change of the lane is announced
--- ARGV[3] runId
--- ARGV[4] generation     of the job that asks: one that is superseded gets no slot
--- ARGV[5] owner
--- ARGV[6] longestLeaseUs
--- ARGV[7] longestHoldUs  a hold further ahead than this is read as this
--- ARGV[8] probeTtlUs     how long a probe may take
--- ARGV[9] otherRunPauseUs how long the run that probed last leaves the next probe to another
+-- ARGV[2] runId
+-- ARGV[3] generation     of the job that asks: one that is superseded gets no slot
+-- ARGV[4] owner
+-- ARGV[5] longestLeaseUs
+-- ARGV[6] longestHoldUs  a hold further ahead than this is read as this
+-- ARGV[7] probeTtlUs     how long a probe may take
+-- ARGV[8] otherRunPauseUs how long the run that probed last leaves the next probe to another
 --
 -- Returns {'granted', wait us, epoch, probe or '', reason of the hold that it probes}
 --      or {'superseded'}
@@ -25,9 +24,9 @@
 
 local throttleKey, pendingKey = KEYS[1], KEYS[2]
 local nowUs = readNowUs(ARGV[1])
-local channel, runId, generation, owner = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local longestLeaseUs, longestHoldUs = tonumber(ARGV[6]), tonumber(ARGV[7])
-local probeTtlUs, otherRunPauseUs = tonumber(ARGV[8]), tonumber(ARGV[9])
+local runId, generation, owner = ARGV[2], ARGV[3], ARGV[4]
+local longestLeaseUs, longestHoldUs = tonumber(ARGV[5]), tonumber(ARGV[6])
+local probeTtlUs, otherRunPauseUs = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local pending = redis.call('HMGET', pendingKey, 'generation', 'leaseOwner', 'leaseUntilUs')
 if pending[1] ~= generation then
@@ -60,7 +59,9 @@ if lane.state == 'probing' then
     return { 'held', digits(probeUntilUs - nowUs), lane.reason }
   end
   -- Its holder is gone: the hold is over since then, and the next probe is due.
-  writeLane(throttleKey, lane, { state = 'held', untilUs = noSoonerUs(lane, probeUntilUs), probe = false, probeUntilUs = false })
+  writeLane(throttleKey, lane, {
+    state = 'held', untilUs = noSoonerUs(lane, probeUntilUs), probe = false, probeUntilUs = false,
+  })
 end
 
 if not lane.untilUs then

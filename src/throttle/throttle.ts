@@ -104,7 +104,6 @@ export class Throttle {
       { throttle: this.#lane.throttle, pending: this.#lane.pending(asker.runId) },
       {
         nowUs: this.nowUs,
-        channel: this.#lane.announcements,
         ...asker,
         longestLeaseUs: Math.round(leaseMs(this.#policy) * 1000),
         longestHoldUs: Math.round(maxHoldMs * 1000),

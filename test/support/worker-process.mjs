@@ -1,8 +1,11 @@
 // A worker in a process of its own, for tests that stop and kill it: options as JSON in the first argument. Says "ready"
 // on its IPC channel, and closes on SIGTERM.
-import { createWorker } from '../../dist/index.js'
+import { ApiKey } from '../../dist/sift/api-key.js'
+import { createWorker } from '../../dist/worker/worker.js'
 
-const worker = createWorker(JSON.parse(process.argv[2]))
+const { sift, ...options } = JSON.parse(process.argv[2])
+const apiKey = typeof sift.apiKey === 'string' ? sift.apiKey : await ApiKey.fromFile(sift.apiKey.file)
+const worker = createWorker({ ...options, sift: { ...sift, apiKey } })
 await worker.ready()
 process.send('ready')
 process.once('SIGTERM', async () => {

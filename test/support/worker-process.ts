@@ -17,7 +17,13 @@ export interface WorkerProcess {
   close(): Promise<void>
 }
 
-export async function startWorkerProcess(options: WorkerOptions): Promise<WorkerProcess> {
+/** Options that cross a channel between processes: a key that may change is named by its file. */
+export type WorkerProcessOptions = Omit<WorkerOptions, 'redis' | 'sift'> & {
+  readonly redis: string
+  readonly sift: { readonly baseUrl: string; readonly apiKey: string | { readonly file: string } }
+}
+
+export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
   const child = fork(SCRIPT, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const { pid } = child
   if (pid === undefined) throw new Error('the worker process did not start')

@@ -37,7 +37,13 @@ export async function openDemoRedis(
       connection.disconnect()
       await server.close()
     }
-    return { url: server.url, description: `a Redis of its own, port ${server.port}`, lane: laneOf(), connection, close }
+    return {
+      url: server.url,
+      description: `its own, ${server.url}`,
+      lane: laneOf(),
+      connection,
+      close,
+    }
   }
   // A name that nobody else has: two demos may share a Redis, with each other and with a real lane.
   const lane = laneOf(`demo-${randomBytes(6).toString('hex')}`)
@@ -47,7 +53,10 @@ export async function openDemoRedis(
     await connection.ping()
   } catch (cause) {
     connection.disconnect()
-    throw new RedisUnavailableError(`Redis at ${description} can't be reached. Unset REDIS_URL to let the demo start one of its own.`, { cause })
+    throw new RedisUnavailableError(
+      `Redis at ${description} can't be reached. Unset REDIS_URL to let the demo start one of its own.`,
+      { cause },
+    )
   }
   const close = async () => {
     try {
@@ -56,7 +65,7 @@ export async function openDemoRedis(
       connection.disconnect()
     }
   }
-  return { url, description: `Redis at ${description}`, lane, connection, close }
+  return { url, description, lane, connection, close }
 }
 
 /** BullMQ's keys, too: all begin with the queue's name, which no other lane's does. */

@@ -9,7 +9,13 @@ import { seededDraws } from '../../simulator/seeded-draws.js'
 type RunFields = Omit<RunUpdate['run'], 'runId'>
 
 /** The services that write; each knows a part of a run. */
-export const SOURCES = ['flight-computer', 'ground-station', 'scheduler', 'operator', 'post-processing'] as const
+export const SOURCES: readonly string[] = [
+  'flight-computer',
+  'ground-station',
+  'scheduler',
+  'operator',
+  'post-processing',
+]
 
 /** One in so many updates stops its run before it has started: Sift refuses that field, and that field only. */
 const EVERY_BAD_STOP = 2_500
@@ -21,7 +27,16 @@ const EVERY_KEY_CONFLICT = 2_000
 const EVERY_FOREIGN_KEY = 100
 
 const HOUR_MS = 3_600_000
-const TAGS = ['hot-fire', 'static', 'qualification', 'acceptance', 'vibration', 'thermal', 'night-shift', 'rerun'] as const
+const TAGS = [
+  'hot-fire',
+  'static',
+  'qualification',
+  'acceptance',
+  'vibration',
+  'thermal',
+  'night-shift',
+  'rerun',
+] as const
 
 export class Scenario {
   readonly runIds: readonly string[]
@@ -89,7 +104,11 @@ export class Scenario {
   }
 
   #measurements(): Record<string, string | number | boolean> {
-    return { 'chamber-pressure-bar': this.#whole(9_000) / 100, operator: `shift-${this.#whole(3)}`, armed: this.#draw() < 0.5 }
+    return {
+      'chamber-pressure-bar': this.#whole(9_000) / 100,
+      operator: `shift-${this.#whole(3)}`,
+      armed: this.#draw() < 0.5,
+    }
   }
 
   #clearing(): RunFields {

@@ -51,7 +51,7 @@ export async function sendTraffic(traffic: Traffic): Promise<void> {
 }
 
 function producerOf({ source }: RunUpdate, producers: number): number {
-  return SOURCES.findIndex((name) => name === source) % producers
+  return SOURCES.indexOf(source ?? '') % producers
 }
 
 /** Of what was cut off it isn't known whether it was taken. Sending it again is safe, so that is what is done. */

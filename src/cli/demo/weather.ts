@@ -8,11 +8,11 @@ export interface Weather {
 
 /** Never quite fair: such are the days of an API. */
 const FAIR: Weather = {
-  label: '2 % errors, 1 % of the answers lost',
+  label: 'up, 3 % of requests fail',
   faults: { errors: { 503: 0.02 }, lostAnswerRate: 0.01, down: undefined, rateLimit: undefined },
 }
 
-const OUTAGE: Weather = { label: 'down, 503 to all', faults: { ...FAIR.faults, down: 'unavailable' } }
+const OUTAGE: Weather = { label: 'down, answers 503', faults: { ...FAIR.faults, down: 'unavailable' } }
 
 /** Where each spell begins, as a share of the demo: the first PATCHes come one window after the first updates. */
 const OUTAGE_BEGINS = 0.4
@@ -28,7 +28,7 @@ const LEAST_SPELL_MS = 400
 export function forecast(durationMs: number, requestsPerSecond: number): (elapsedMs: number) => Weather {
   const squeezedTo = Math.ceil(requestsPerSecond / 4)
   const squeeze: Weather = {
-    label: `429 above ${squeezedTo}/s`,
+    label: `busy, 429 above ${squeezedTo}/s`,
     faults: { ...FAIR.faults, rateLimit: { max: squeezedTo, durationMs: 1_000 } },
   }
   const spellMs = Math.max(LEAST_SPELL_MS, durationMs * SPELL_SHARE)

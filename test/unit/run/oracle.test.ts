@@ -106,6 +106,13 @@ describe('a client key', () => {
     expect(allowed(oracleOf([update(1, { clientKey: 'a' }), conflict]), 'clientKey', names)).toEqual(['a'])
   })
 
+  it('in conflict never counts, also where the one that held the place is refused later', () => {
+    const conflict = update(2, { clientKey: 'b' }, { conflictFields: ['clientKey'] })
+    const oracle = oracleOf([update(1, { clientKey: 'a' }), conflict])
+    oracle.refuse({ runId: 'run-1', path: 'clientKey', sequence: 1 })
+    expect(allowed(oracle, 'clientKey', names)).toEqual([undefined])
+  })
+
   it('that was refused leaves the place to the next', () => {
     const oracle = oracleOf([
       update(1, { clientKey: 'a' }),

@@ -67,6 +67,13 @@ describe('the mask', () => {
   })
 })
 
+describe('a key that is undefined', () => {
+  it('is absent, as it is once it is JSON', () => {
+    const update = { run: { runId: 'run-1', name: 'n', stopTime: undefined, nope: undefined }, priority: undefined }
+    expect(updateOf(parseRunUpdate(update)).writes).toStrictEqual({ name: 'n' })
+  })
+})
+
 describe('what is inherited', () => {
   it('is not read', () => {
     expect(refusalOf(parseRunUpdate(Object.create({ run }))).code).toBe('missing_run')
@@ -81,7 +88,7 @@ describe('what is inherited', () => {
 
 describe('the limit of 64 KiB', () => {
   const lineOf = (bytes: number, filler: string) => {
-    const [head, tail] = ['{"run":{"runId":"r","description":"', '"},"updateMask":"description"}']
+    const [head, tail] = ['{"run":{"runId":"r","isPinned":true,"description":"', '"},"updateMask":"isPinned"}']
     return head + filler.repeat((bytes - head.length - tail.length) / Buffer.byteLength(filler)) + tail
   }
 

@@ -1,0 +1,67 @@
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { type PendingReport, type RunReport, readRunReport } from '../worker/run-report.js'
+import { withLane } from './lane-session.js'
+import { plural, printJson, printLine } from './output.js'
+import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
+
+const LONGEST_VALUE = 60
+
+export function createRunCommand(): Command {
+  const command = new Command('run')
+    .description('what is pending for a run, what was last sent, its dead letters')
+    .argument('<run-id>')
+    .option('--json', 'print JSON')
+    .action(async (runId: string, { json }: { json?: true }) => {
+      const report = await withLane(readSettings(command), (session) => readRunReport(session, runId))
+      if (json) printJson(report)
+      else printLine(render(report))
+    })
+  return addSettings(command, LANE_SETTINGS)
+}
+
+function render({ runId, pending, lastSent, deadLetters }: RunReport): string {
+  const lines = [`Run ${runId}`, '']
+  lines.push(...(pending ? renderPending(pending) : ['Nothing is pending.']))
+  lines.push('', lastSent ? `Last sent: ${describeOutcome(lastSent)}` : 'Nothing is known of an earlier PATCH.')
+  lines.push('', deadLetters.length === 0 ? 'No dead letters.' : `${plural(deadLetters.length, 'dead letter')}:`)
+  for (const { id, updateMask, reason, message } of deadLetters) {
+    lines.push(`  ${id}  ${updateMask || '(unreadable)'}  ${reason}: ${message}`)
+  }
+  return lines.join('\n')
+}
+
+function renderPending(pending: PendingReport): string[] {
+  const { updates, openedAt, fields, corruptFields, failures, tries, lastFailure, leasedUntil } = pending
+  const table = new Table({
+    head: ['field', 'value', 'observed at', 'arrived at', 'source', 'redrives'],
+    style: { head: [], border: [] },
+  })
+  for (const { path, value, observedAt, arrivedAt, source, redrives } of fields) {
+    table.push([
+      path,
+      value === null ? '(cleared)' : shorten(JSON.stringify(value)),
+      observedAt,
+      arrivedAt,
+      source ?? '',
+      redrives,
+    ])
+  }
+  const lines = [`Pending since ${openedAt}, ${plural(updates, 'update')}:`, table.toString()]
+  if (corruptFields.length > 0) lines.push(`Can't be read: ${corruptFields.join(', ')}`)
+  if (tries > 0)
+    lines.push(`Failed ${plural(tries, 'time')}, of which ${failures} count. Last: ${describeOutcome(lastFailure)}`)
+  if (leasedUntil !== null) lines.push(`A worker is at it, or it rests, until ${leasedUntil} at the latest.`)
+  return lines
+}
+
+/** Outcomes are kept as JSON for people; an older worker's may have other keys. */
+function describeOutcome(outcome: unknown): string {
+  const { at, updateMask, status, reason, message, deadLetter, text } = (outcome ?? {}) as Record<string, unknown>
+  const parts = [updateMask, status, reason, message, deadLetter && `dead letter ${deadLetter}`, text, at && `at ${at}`]
+  return parts.filter((part) => part !== undefined && part !== null && part !== '').join(', ') || 'unknown'
+}
+
+function shorten(text: string): string {
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text
+}

@@ -1,0 +1,75 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { waitFor } from '../../support/wait-for.js'
+
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
+
+export type Env = Readonly<Record<string, string>>
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A command that is running. */
+export interface Running {
+  readonly process: ChildProcessWithoutNullStreams
+  readonly stdout: string
+  readonly stderr: string
+  /** Waits for a line on one of its channels. */
+  told(channel: 'stdout' | 'stderr', text: string | RegExp): Promise<void>
+  readonly ended: Promise<Ended>
+}
+
+/** Starts the built command in a folder without a `.env` file, with this environment and no other settings. */
+export function startCommand(args: readonly string[], env: Env = {}, cwd: string = tmpdir()): Running {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH: process.env.PATH ?? '', ...env } })
+  const output = { stdout: '', stderr: '' }
+  for (const channel of ['stdout', 'stderr'] as const) {
+    child[channel].setEncoding('utf8').on('data', (text: string) => {
+      output[channel] += text
+    })
+  }
+  // A command may end before it has read all of its input.
+  child.stdin.on('error', () => {})
+  const ended = once(child, 'close').then(([code]: unknown[]) => ({ code: code as number | null, ...output }))
+  return {
+    process: child,
+    get stdout() {
+      return output.stdout
+    },
+    get stderr() {
+      return output.stderr
+    },
+    async told(channel, text) {
+      await waitFor(
+        `${args.join(' ')} to tell ${text}`,
+        () => {
+          if (output[channel].match(text)) return true
+          if (child.exitCode !== null) throw new Error(`it ended: ${output.stdout}${output.stderr}`)
+          return false
+        },
+        { timeoutMs: 20_000 },
+      )
+    },
+    ended,
+  }
+}
+
+/** Runs a command to its end. */
+export async function runCommand(
+  args: readonly string[],
+  { env, input = '', cwd }: { env?: Env; input?: string | Buffer; cwd?: string } = {},
+): Promise<Ended> {
+  const command = startCommand(args, env, cwd)
+  command.process.stdin.end(input)
+  return await command.ended
+}
+
+/** One line of NDJSON. */
+export function updateLine(runId: string, fields: object): string {
+  return `${JSON.stringify({ run: { runId, ...fields } })}\n`
+}

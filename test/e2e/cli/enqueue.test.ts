@@ -1,0 +1,140 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { startTestRedis, type TestRedis } from '../../support/redis.js'
+import { type Env, runCommand, startCommand, updateLine } from './command.js'
+
+let redis: TestRedis
+let env: Env
+let dir: string
+
+beforeAll(async () => {
+  redis = await startTestRedis()
+  env = { REDIS_URL: redis.url, COALESCE_WINDOW_MS: '60000' }
+  dir = await mkdtemp(join(tmpdir(), 'sift-run-updater-enqueue-'))
+})
+afterAll(async () => {
+  await redis.close()
+  await rm(dir, { recursive: true, force: true })
+})
+beforeEach(async () => {
+  await redis.client().flushall()
+})
+
+test('takes in every line of standard input and tells how many', async () => {
+  const input = updateLine('a', { name: 'x' }) + updateLine('b', { name: 'y' })
+  const { code, stdout, stderr } = await runCommand(['enqueue', '--json'], { env, input })
+  expect(JSON.parse(stdout)).toEqual({ read: 2, accepted: 2, stale: 0, conflicts: 0, rejected: 0 })
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+})
+
+test('names a refused line by its number in the file, blank lines counted, and goes on behind it', async () => {
+  const input = `${updateLine('a', { name: 'x' })}\n  \nnot json\n${updateLine('b', { wrong: 1 })}${updateLine('c', { name: 'z' })}`
+  const { code, stdout, stderr } = await runCommand(['enqueue', '--json', '-'], { env, input })
+  expect(JSON.parse(stdout)).toEqual({ read: 4, accepted: 2, stale: 0, conflicts: 0, rejected: 2 })
+  const refused = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(refused).toEqual([
+    { line: 4, error: { code: 'invalid_json', path: '', message: expect.any(String) } },
+    { line: 5, error: { code: 'unknown_field', path: 'run.wrong', message: expect.any(String) } },
+  ])
+  expect(code).toBe(1)
+})
+
+test('writes refused lines to the file of --rejects, and nothing to standard error', async () => {
+  const rejects = join(dir, 'rejects.ndjson')
+  const { code, stderr } = await runCommand(['enqueue', '--rejects', rejects], { env, input: '{}\n' })
+  expect(JSON.parse(await readFile(rejects, 'utf8'))).toMatchObject({ line: 1, error: { code: 'missing_run' } })
+  expect(stderr).toBe('')
+  expect(code).toBe(1)
+})
+
+test('refuses an update over 64 KiB, and a line of many megabytes, without stumbling over what follows', async () => {
+  const input =
+    updateLine('a', { description: 'x'.repeat(64 * 1024) }) +
+    updateLine('b', { description: 'x'.repeat(20_000_000) }) +
+    updateLine('c', { name: 'ok' })
+  const { code, stdout, stderr } = await runCommand(['enqueue', '--json'], { env, input })
+  expect(JSON.parse(stdout)).toMatchObject({ read: 3, accepted: 1, rejected: 2 })
+  const codes = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).error.code)
+  expect(codes).toEqual(['too_large', 'too_large'])
+  expect(code).toBe(1)
+})
+
+test('refuses a line that is not UTF-8 instead of sending other characters', async () => {
+  const input = Buffer.concat([Buffer.from('{"run":{"runId":"a","name":"'), Buffer.from([0xff]), Buffer.from('"}}\n')])
+  const { code, stderr } = await runCommand(['enqueue'], { env, input })
+  expect(JSON.parse(stderr)).toMatchObject({ line: 1, error: { code: 'invalid_json' } })
+  expect(code).toBe(1)
+})
+
+test('reads a file of Windows lines that begins with a byte order mark and ends without a line end', async () => {
+  const file = join(dir, 'windows.ndjson')
+  const lines = [updateLine('a', { name: 'x' }), updateLine('b', { name: 'y' })].map((line) => line.trim())
+  await writeFile(file, `\ufeff${lines.join('\r\n')}`)
+  const { code, stdout } = await runCommand(['enqueue', file], { env })
+  expect(stdout).toBe('2 updates read: 2 accepted, 0 stale, 0 conflicts, 0 rejected\n')
+  expect(code).toBe(0)
+})
+
+test('counts stale updates and client key conflicts apart, and neither is a failure', async () => {
+  const at = (observedAt: string, name: string) => `${JSON.stringify({ run: { runId: 'a', name }, observedAt })}\n`
+  const input =
+    at('2026-03-01T10:00:01Z', 'new') +
+    at('2026-03-01T10:00:00Z', 'old') +
+    updateLine('b', { clientKey: 'one' }) +
+    updateLine('b', { clientKey: 'two' })
+  const { code, stdout } = await runCommand(['enqueue', '--json'], { env, input })
+  expect(JSON.parse(stdout)).toEqual({ read: 4, accepted: 2, stale: 1, conflicts: 1, rejected: 0 })
+  expect(code).toBe(0)
+})
+
+test('takes in a live line at once, while standard input stays open', async () => {
+  const command = startCommand(['enqueue', '--json'], env)
+  command.process.stdin.write(updateLine('live', { name: 'x' }))
+  const client = redis.client()
+  await expect.poll(() => client.zcard('{sift}:run-updates.pending'), { timeout: 10_000 }).toBe(1)
+  command.process.stdin.end()
+  expect((await command.ended).code).toBe(0)
+})
+
+test('tells within a few seconds that there is no Redis, and still what it knows', async () => {
+  const input = updateLine('a', { name: 'x' })
+  const { code, stdout, stderr } = await runCommand(['enqueue', '--json'], {
+    env: { REDIS_URL: 'redis://127.0.0.1:1' },
+    input,
+  })
+  expect(JSON.parse(stdout)).toEqual({ read: 0, accepted: 0, stale: 0, conflicts: 0, rejected: 0 })
+  expect(stderr).toContain('sending it again is safe')
+  expect(code).toBe(3)
+})
+
+test('ends with the summary of what is known where Redis stops answering midway', async () => {
+  const command = startCommand(['enqueue', '--json'], env)
+  command.process.stdin.write(updateLine('a', { name: 'x' }))
+  const client = redis.client()
+  await expect.poll(() => client.zcard('{sift}:run-updates.pending'), { timeout: 10_000 }).toBe(1)
+  redis.freeze()
+  try {
+    command.process.stdin.write(updateLine('b', { name: 'y' }))
+    const { code, stdout, stderr } = await command.ended
+    expect(JSON.parse(stdout)).toEqual({ read: 1, accepted: 1, stale: 0, conflicts: 0, rejected: 0 })
+    expect(stderr).toContain('sending it again is safe')
+    expect(code).toBe(3)
+  } finally {
+    redis.thaw()
+  }
+})
+
+test('names a file that is not there, without a stack', async () => {
+  const { code, stderr } = await runCommand(['enqueue', '/nowhere/updates.ndjson'], { env })
+  expect(stderr).toMatch(/^error: \/nowhere\/updates.ndjson can't be opened: ENOENT.*\n$/)
+  expect(code).toBe(2)
+})
