@@ -83,7 +83,7 @@ const LINES: { readonly [Name in Exclude<FactName, TroubleName>]: (...fact: Fact
   'job:crashed': ({ runId, error }) => [
     'error',
     'a flush job ended unexpectedly, and comes again',
-    { runId, err: error },
+    { runId, error: messageOf(error), stack: error.stack },
   ],
 }
 
@@ -134,7 +134,7 @@ class TroubleLog {
     if (this.#told.has(kind)) return
     this.#told.add(kind)
     if (kind === AWAY) this.#logger.warn({ error: messageOf(error) }, 'Redis is away; trying until it is back')
-    else this.#logger.error({ err: error }, 'trouble with Redis')
+    else this.#logger.error({ error: messageOf(error) }, 'trouble with Redis')
   }
 
   end(): void {
@@ -155,7 +155,10 @@ function kindOf(error: Error): string {
   return isOfConnection ? AWAY : error.message
 }
 
-/** Where a name has two addresses, the error's own message is empty. */
+/**
+ * The words of an error, and never the whole of it: ioredis puts the failed command there, AUTH with its password too.
+ * Where a name has two addresses, the error's own message is empty.
+ */
 function messageOf(error: Error): string {
   if (error.message !== '') return error.message
   return error instanceof AggregateError ? error.errors.map(String).join('; ') : error.name

@@ -13,6 +13,9 @@ import { addSettings, readSettings, WORKER_SETTINGS } from './settings.js'
 /** Requests in flight may finish; whatever hangs for longer is cut. A container is killed after ten seconds. */
 const CLOSE_TIMEOUT_MS = 8_000
 
+/** After a second signal: time to give jobs back, no more. */
+const HURRIED_CLOSE_MS = 1_000
+
 interface WorkerCommandOptions {
   readonly drain?: true
   readonly timeout?: number
@@ -34,9 +37,16 @@ export function createWorkerCommand(): Command {
 async function runWorker(config: Config, options: WorkerCommandOptions): Promise<ExitCode> {
   const apiKey = await readApiKey(config)
   if (!apiKey) throw new ConfigurationError(['SIFT_API_KEY is not set'])
-  const stop = onStop()
   const worker = createWorker(workerOptions(config, apiKey))
-  logFacts(worker.facts, createLogger(config.LOG_LEVEL))
+  const logger = createLogger(config.LOG_LEVEL)
+  logFacts(worker.facts, logger)
+  const stop = onStop(() => {
+    setTimeout(() => process.exit(EXIT.done), HURRIED_CLOSE_MS)
+    void worker.close({ timeoutMs: 0 })
+  })
+  stop.addEventListener('abort', () =>
+    logger.info('closing; requests in flight may finish (a second signal cuts them)'),
+  )
   void worker.ready().then(
     () => printLine(describeWorker(config)),
     () => {},

@@ -19,8 +19,6 @@ afterEach(() => fleet.close())
 
 const mixed = (seed: number) => new MixedUpdates({ seed, runs: RUNS, everyBadStop: 400, everyOtherKey: 500 })
 
-const applied = () => fleet.pipeline.simulator.counters.applied
-
 const LOSSES: readonly { name: string; faults: Partial<Faults>; hits: keyof typeof HIT }[] = [
   { name: 'three in ten requests answered with 503', faults: { errors: { 503: 0.3 } }, hits: 'error' },
   { name: 'one answer in ten lost after it was applied', faults: { lostAnswerRate: 0.1 }, hits: 'lostAnswer' },
@@ -34,7 +32,7 @@ const LOSSES: readonly { name: string; faults: Partial<Faults>; hits: keyof type
   },
 ]
 /** How often a fault must have been met at least, so that the test has shown something. */
-const HIT = { error: 100, lostAnswer: 30, cutBefore: 30, cutAnswer: 30, slow: 10 } as const
+const HIT = { error: 50, lostAnswer: 20, cutBefore: 20, cutAnswer: 20, slow: 5 } as const
 
 test.each(LOSSES)('nothing is lost with $name', async ({ name, faults, hits }) => {
   fleet = await startFleet(redis)
@@ -60,13 +58,20 @@ test('a PATCH applied later than the time-out and the grace may overwrite a newe
   expect(pipeline.simulator.runs.get('run-1')?.name).toBe('old')
 })
 
-test('a page of a proxy for all holds the lane, loses nothing, and the lane opens by itself', async () => {
+const PAGES = [
+  { status: 200, reason: 'outage', what: 'a login page' },
+  { status: 502, reason: 'outage', what: 'a bad gateway' },
+  { status: 403, reason: 'unexpected_response', what: 'a firewall' },
+]
+
+test.each(PAGES)('a page of HTML for all ($what) holds the lane, loses nothing, and the lane opens by itself', async (page) => {
   fleet = await startFleet(redis)
   const { simulator, throttle } = fleet.pipeline
-  simulator.setFaults({ html: { status: 200, runs: 'all' } })
-  await fleet.send(mixed(11).take(UPDATES))
-  await waitFor('the lane to be held', async () => (await throttle.read()).reason === 'unexpected_response')
-  expect(applied()).toBe(0)
+  simulator.setFaults({ html: { status: page.status, runs: 'all' } })
+  await fleet.send(mixed(page.status).take(1_000))
+  await waitFor('the lane to be held', async () => (await throttle.read()).reason === page.reason)
+  expect(simulator.counters.applied).toBe(0)
+  expect((await lettersOf()).filter(({ reason }) => reason !== 'client_key_conflict')).toEqual([])
   simulator.setFaults({ html: undefined })
   await fleet.expectNothingLost()
   expect(await throttle.read()).toMatchObject({ state: 'open' })

@@ -14,7 +14,9 @@ export function replayCommand({ id, reason }: Pick<DeadLetter, 'id' | 'reason'>,
     ({ variable }) => config[variable] !== describeSetting(variable).default && !holdsSecret(config[variable]),
   )
   const lane = options.map(({ variable, option }) => ` ${option} ${quote(config[variable])}`)
-  return `sift-run-updater dead-letters retry ${id}${lane.join('')}`
+  // A run id may begin with a dash, and would be taken for an option.
+  const end = id.startsWith('-') ? ' --' : ''
+  return `sift-run-updater dead-letters retry${lane.join('')}${end} ${id}`
 }
 
 function holdsSecret(value: string): boolean {

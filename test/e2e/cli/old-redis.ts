@@ -48,6 +48,8 @@ function answer(name: string): string {
   switch (name.toUpperCase()) {
     case 'INFO':
       return INFO
+    case 'HELLO':
+      return `%1\r\n${bulk('proto')}:3\r\n`
     case 'CLIENT':
       return '+OK\r\n'
     case 'GET':

@@ -19,7 +19,7 @@ afterEach(() => pipeline.close())
 /** As if a minute had gone by: letters younger than that may still be on their way into their queue. */
 async function letAMinutePass(): Promise<void> {
   const client = redis.client()
-  const ids = await client.zrange(pipeline.lane.deadLetterIds, 0, -1)
+  const ids = await client.zrange(pipeline.lane.deadLetterIds, '0', '-1')
   for (const id of ids) await client.zadd(pipeline.lane.deadLetterIds, 'XX', 0, id)
 }
 

@@ -66,6 +66,7 @@ export class Interleaving {
   #inFlight: { readonly runId: string; readonly entries: readonly Entry[]; readonly call: Call }[] = []
   /** Client keys that were redriven while the same key was pending: what becomes of that one becomes of them. */
   readonly #joined: Letter[] = []
+  readonly #cutOff = new Set<string>()
   #owners = 0
   #requests = 0
   /** True time, which goes on where Redis's clock is set back. */
@@ -133,10 +134,11 @@ export class Interleaving {
   /** All that is pending is sent, and letters are redriven where Sift has been mended: then each run is as it must be. */
   async finish(): Promise<void> {
     await this.#flushAll()
-    if (this.#sift.isMended) {
-      for (const id of [...this.#letters.keys()]) await this.#redrive(id, false)
-      await this.#flushAll()
+    for (const id of [...this.#letters.keys()]) {
+      // A redrive that was cut off in its middle is taken up again.
+      if (this.#sift.isMended || this.#cutOff.has(id)) await this.#redrive(id, false)
     }
+    await this.#flushAll()
     for (const runId of this.#runIds) expect(await this.#lane.pendingHash(runId)).toEqual({})
     expect(await this.#lane.redis.zcard(this.#lane.lane.index)).toBe(0)
     const oracle = new Oracle()
@@ -245,7 +247,8 @@ export class Interleaving {
       const pending = parseStamp((await this.#lane.pendingHash(runId))['stamp:clientKey'] ?? '')
       if (pending && pending.sequence !== orderOf(write).sequence) this.#joined.push(letter)
     }
-    if (conflictFields.length === 0 && !crashes) this.#letters.delete(id)
+    if (crashes) this.#cutOff.add(id)
+    else if (conflictFields.length === 0) this.#letters.delete(id)
   }
 
   async #reopen(runId: string): Promise<void> {
