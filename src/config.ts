@@ -7,8 +7,13 @@ import { parse as parseDotenv } from 'dotenv'
 import { z } from 'zod'
 import { ConfigurationError } from './errors.js'
 import { DEFAULT_POLICY, type Policy } from './policy.js'
+import { DEFAULT_QUEUE_NAME, DEFAULT_QUEUE_PREFIX } from './redis/lane.js'
 import { ApiKey } from './sift/api-key.js'
 import { parseBaseUrl } from './sift/base-url.js'
+
+export const DEFAULT_RATE = Object.freeze({ max: 50, durationMs: 1_000 })
+export const DEFAULT_CONCURRENCY = 20
+export const DEFAULT_MAX_REDIS_MEMORY_PERCENT = 90
 
 const HOUR_MS = 3_600_000
 const YEAR_MS = 365 * 24 * HOUR_MS
@@ -87,16 +92,20 @@ const SETTINGS = z.object({
     .optional()
     .describe('API key of Sift; never logged'),
   SIFT_API_KEY_FILE: z.string().optional().describe('file with the API key; read again after a 401'),
-  QUEUE_NAME: queueName.default('run-updates').describe('the lane'),
-  QUEUE_PREFIX: queuePrefix.default('{sift}').describe('prefix of all keys; needs its braces on a Redis Cluster'),
+  QUEUE_NAME: queueName.default(DEFAULT_QUEUE_NAME).describe('the lane'),
+  QUEUE_PREFIX: queuePrefix
+    .default(DEFAULT_QUEUE_PREFIX)
+    .describe('prefix of all keys; needs its braces on a Redis Cluster'),
   COALESCE_WINDOW_MS: fromText(LIMITS.coalesceWindowMs)
     .default(DEFAULT_POLICY.coalesceWindowMs)
     .describe('from the first pending write of a run to its PATCH'),
   RATE_LIMIT_MAX: fromText(LIMITS.rateLimitMax)
-    .default(50)
+    .default(DEFAULT_RATE.max)
     .describe('requests to Sift in a window, over all processes'),
-  RATE_LIMIT_DURATION_MS: fromText(LIMITS.rateLimitDurationMs).default(1_000).describe('length of that window'),
-  CONCURRENCY: fromText(LIMITS.concurrency).default(20).describe('flush jobs at a time in one worker'),
+  RATE_LIMIT_DURATION_MS: fromText(LIMITS.rateLimitDurationMs)
+    .default(DEFAULT_RATE.durationMs)
+    .describe('length of that window'),
+  CONCURRENCY: fromText(LIMITS.concurrency).default(DEFAULT_CONCURRENCY).describe('flush jobs at a time in one worker'),
   REQUEST_TIMEOUT_MS: fromText(LIMITS.requestTimeoutMs)
     .default(DEFAULT_POLICY.requestTimeoutMs)
     .describe('one request to Sift'),
@@ -128,7 +137,7 @@ const SETTINGS = z.object({
     .optional()
     .describe('at this many, new runs are refused as overloaded'),
   MAX_REDIS_MEMORY_PERCENT: fromText(LIMITS.maxRedisMemoryPercent)
-    .default(90)
+    .default(DEFAULT_MAX_REDIS_MEMORY_PERCENT)
     .describe("share of Redis's maxmemory above which new runs are refused"),
 })
 

@@ -9,7 +9,7 @@ export class EnqueueProgress {
   constructor(totalBytes: number | undefined) {
     if (!process.stderr.isTTY || !totalBytes) return
     const format = '{bar} {percentage} % | {updates} updates | {eta_formatted} left'
-    this.#bar = new SingleBar({ format, stream: process.stderr }, Presets.shades_classic)
+    this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true }, Presets.shades_classic)
     this.#bar.start(totalBytes, 0, { updates: 0 })
   }
 

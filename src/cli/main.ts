@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SiftRunUpdaterError } from '../errors.js'
 import { createCheckCommand } from './check.js'
+import { createDeadLettersCommand } from './dead-letters/dead-letters.js'
 import { createDemoCommand } from './demo/demo.js'
 import { createEnqueueCommand } from './enqueue.js'
 import { EXIT, EXIT_CODES_HELP, exitCodeOf, isRedisTrouble } from './exit-codes.js'
@@ -34,6 +35,7 @@ function createProgram(): Command {
     createLaneCommand(),
     createRunCommand(),
     createFlushCommand(),
+    createDeadLettersCommand(),
     createSimulatorCommand(),
   ]
   for (const command of commands) {

@@ -65,11 +65,16 @@ async function runUntil(stop: AbortSignal, worker: RunUpdateWorker): Promise<Exi
   return EXIT.done
 }
 
-/** Where Redis is away, BullMQ may wait for it in vain: nothing is lost by leaving then. */
+/** Where Redis is away, BullMQ may wait for it in vain, or leave a connection open: nothing is lost by leaving then. */
 async function close(worker: RunUpdateWorker): Promise<void> {
-  const deadline = setTimeout(() => process.exit(), CLOSE_TIMEOUT_MS + 1_000)
-  await worker.close({ timeoutMs: CLOSE_TIMEOUT_MS })
-  clearTimeout(deadline)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS + 1_000)
+  })
+  await Promise.race([worker.close({ timeoutMs: CLOSE_TIMEOUT_MS }), late])
+  clearTimeout(timer)
+  // Never what keeps the process; by then its exit code is set, and its last words are said.
+  setTimeout(() => process.exit(), HURRIED_CLOSE_MS).unref()
 }
 
 function describeWorker(config: Config): string {

@@ -75,7 +75,7 @@ export class DeadLetters {
   async record(refusal: Refusal): Promise<DeadLetter> {
     const letter = toDeadLetter(refusal, new Date())
     // Noted before `sent` loses its TTL: who gives it back to runs without letters looks at what is noted.
-    await SCRIPTS.noteRecorded.run(this.#redis, this.#lane, { nowUs: '', id: letter.id })
+    await SCRIPTS.noteRecorded.run(this.#redis, this.#keys, { nowUs: '', id: letter.id })
     await this.#pending.keepSent(letter.runId)
     await this.queue.add(DEAD_LETTER_JOB_NAME, letter, {
       jobId: letter.id,
@@ -173,8 +173,12 @@ export class DeadLetters {
     await this.queue.close()
   }
 
+  get #keys() {
+    return { ids: this.#lane.deadLetterIds, counts: this.#lane.deadLetterCounts }
+  }
+
   async #countGone(as: 'redriven' | 'removed', ids: readonly string[]): Promise<void> {
-    await SCRIPTS.noteGone.run(this.#redis, this.#lane, { as }, { args: ids })
+    await SCRIPTS.noteGone.run(this.#redis, this.#keys, { as }, { args: ids })
   }
 }
 

@@ -1,7 +1,7 @@
 -- noteRecorded: a dead letter is about to be added. One that is known already (a crash came in between) counts once.
 --
--- KEYS[1] deadLetterIds
--- KEYS[2] deadLetterCounts
+-- KEYS[1] ids
+-- KEYS[2] counts
 --
 -- ARGV[1] nowUs  empty: TIME
 -- ARGV[2] id
@@ -9,10 +9,10 @@
 -- Returns nothing.
 -- @include ../redis/time.lua
 
-local deadLetterIdsKey, deadLetterCountsKey = KEYS[1], KEYS[2]
+local idsKey, countsKey = KEYS[1], KEYS[2]
 local nowUs = readNowUs(ARGV[1])
 local id = ARGV[2]
 
-if redis.call('ZADD', deadLetterIdsKey, 'NX', digits(nowUs / 1000), id) == 1 then
-  redis.call('HINCRBY', deadLetterCountsKey, 'recorded', 1)
+if redis.call('ZADD', idsKey, 'NX', digits(nowUs / 1000), id) == 1 then
+  redis.call('HINCRBY', countsKey, 'recorded', 1)
 end

@@ -26,11 +26,12 @@ export class RedrivePace {
    * @throws AbortError where `signal` ends the wait.
    */
   async takeTurn(signal?: AbortSignal): Promise<void> {
-    const waitUs = await SCRIPTS.takeRedriveSlot.run(this.#redis, this.#lane, {
-      nowUs: '',
-      permitsASlot: PERMITS_A_SLOT,
-      furthestSlots: FURTHEST_SLOTS,
-    })
+    const { throttle, redriveSlot: slot } = this.#lane
+    const waitUs = await SCRIPTS.takeRedriveSlot.run(
+      this.#redis,
+      { throttle, slot },
+      { nowUs: '', permitsASlot: PERMITS_A_SLOT, furthestSlots: FURTHEST_SLOTS },
+    )
     const waitMs = Number(waitUs) / 1000
     if (waitMs > 0) await delay(waitMs, undefined, { ...(signal && { signal }) })
   }

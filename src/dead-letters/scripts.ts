@@ -4,11 +4,11 @@ const file = (name: string): URL => new URL(`./${name}.lua`, import.meta.url)
 
 /** What is kept of dead letters beside their queue: which there are, how many there were, the pace of redrives. */
 export const SCRIPTS = {
-  noteRecorded: new Script(file('noteRecorded'), ['deadLetterIds', 'deadLetterCounts'], ['nowUs', 'id']),
-  noteGone: new Script(file('noteGone'), ['deadLetterIds', 'deadLetterCounts'], ['as']),
+  noteRecorded: new Script(file('noteRecorded'), ['ids', 'counts'], ['nowUs', 'id']),
+  noteGone: new Script(file('noteGone'), ['ids', 'counts'], ['as']),
   takeRedriveSlot: new Script(
     file('takeRedriveSlot'),
-    ['throttle', 'redriveSlot'],
+    ['throttle', 'slot'],
     ['nowUs', 'permitsASlot', 'furthestSlots'],
   ),
 } as const

@@ -2,7 +2,7 @@
 -- most, so that a retry of thousands leaves live updates their part of the rate. First come, first served.
 --
 -- KEYS[1] throttle
--- KEYS[2] redriveSlot
+-- KEYS[2] slot
 --
 -- ARGV[1] nowUs          empty: TIME
 -- ARGV[2] permitsASlot   so many permits lie between two slots
@@ -11,7 +11,7 @@
 -- Returns how long to wait for it, in us; 0 where no worker has told the lane's rate yet.
 -- @include ../redis/time.lua
 
-local throttleKey, redriveSlotKey = KEYS[1], KEYS[2]
+local throttleKey, slotKey = KEYS[1], KEYS[2]
 local nowUs = readNowUs(ARGV[1])
 local permitsASlot, furthestSlots = tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -19,8 +19,8 @@ local spacingUs = tonumber(redis.call('HGET', throttleKey, 'spacingUs') or '0') 
 if spacingUs == 0 then
   return '0'
 end
-local freeUs = tonumber(redis.call('GET', redriveSlotKey) or '0')
+local freeUs = tonumber(redis.call('GET', slotKey) or '0')
 local slotUs = math.max(nowUs, math.min(freeUs, nowUs + furthestSlots * spacingUs))
 local nextUs = slotUs + spacingUs
-redis.call('SET', redriveSlotKey, digits(nextUs), 'PX', digits(math.ceil((nextUs - nowUs) / 1000)))
+redis.call('SET', slotKey, digits(nextUs), 'PX', digits(math.ceil((nextUs - nowUs) / 1000)))
 return digits(slotUs - nowUs)

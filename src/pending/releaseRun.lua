@@ -58,5 +58,5 @@ end
 redis.call('HDEL', pendingKey, 'leaseOwner', 'leaseUntilUs', 'failures', 'tries', 'appliedMark', 'heldMark', 'trouble')
 redis.call('HSET', pendingKey, 'updates', digits(math.max(0, (tonumber(known[4]) or 0) - updates)))
 local opened = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
-local waitUs = math.min(windowUs, math.max(0, firstArrivedUs + windowUs - nowUs))
+local waitUs = math.max(0, firstArrivedUs + windowUs - nowUs)
 return { 'opened', opened, digits(waitUs) }

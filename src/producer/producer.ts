@@ -9,7 +9,7 @@
  *  - A client key in conflict is acknowledged once its dead letter is recorded.
  */
 import type { Redis } from 'ioredis'
-import { checkLibraryOptions } from '../config.js'
+import { checkLibraryOptions, DEFAULT_MAX_REDIS_MEMORY_PERCENT } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { RedisUnavailableError } from '../errors.js'
 import { FactEmitter } from '../events.js'
@@ -34,8 +34,6 @@ export interface ProducerOptions extends Partial<Pick<Policy, 'coalesceWindowMs'
   /** Above this share of Redis's `maxmemory`, no new run is taken. Default: 90. */
   readonly maxRedisMemoryPercent?: number
 }
-
-export const DEFAULT_MAX_REDIS_MEMORY_PERCENT = 90
 
 export interface RunUpdateProducer {
   /** What happens, as typed facts. */

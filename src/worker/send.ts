@@ -132,13 +132,11 @@ async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readon
     message: verdict.message,
     durationMs,
   })
-  const isYoung = claim.nowUs - claim.openedUs < sender.policy.notFoundGraceMs * 1000
-  if (verdict.reason === 'run_not_found' && isYoung) {
-    await sender.throttle.report(runId, { kind: 'answered', reason: '', message: '' }, permit)
-    throw new TransientFailure(verdict, false, false)
-  }
   const { isStorm } = await sender.throttle.report(runId, verdict, permit)
   if (isStorm) throw new FlushEnded(MET_CLOSED_LANE)
+  // Runs are created and updated at once: a missing one may be on its way.
+  const isYoung = claim.nowUs - claim.openedUs < sender.policy.notFoundGraceMs * 1000
+  if (verdict.reason === 'run_not_found' && isYoung) throw new TransientFailure(verdict, false, false)
   return { kind: 'refused', turn, entries, verdict }
 }
 

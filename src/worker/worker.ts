@@ -1,7 +1,7 @@
 import { once, setMaxListeners } from 'node:events'
 import { Worker as BullWorker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { checkLibraryOptions } from '../config.js'
+import { checkLibraryOptions, DEFAULT_CONCURRENCY, DEFAULT_RATE } from '../config.js'
 import { createDeadLetterWorker } from '../dead-letters/dead-letter-worker.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { FactEmitter } from '../events.js'
@@ -36,9 +36,6 @@ export interface WorkerOptions extends Partial<Policy> {
   /** Prefix of all keys; needs its braces on a Redis Cluster. Default: `{sift}`. */
   readonly queuePrefix?: string
 }
-
-export const DEFAULT_RATE: Rate = Object.freeze({ max: 50, durationMs: 1_000 })
-export const DEFAULT_CONCURRENCY = 20
 
 /** What a closing worker waits for beyond the time-out of a request in flight. */
 const CLOSING_RESERVE_MS = 5_000

@@ -9,6 +9,8 @@ export interface TestRedisOptions {
   readonly appendfsync?: 'always' | 'everysec'
   /** Further arguments of redis-server, as `['--maxmemory', '2mb']`. */
   readonly args?: readonly string[]
+  /** What to run as redis-server. Default: the one that is found. */
+  readonly binary?: string
 }
 
 /** The mapping of replies is a type parameter of the client, and no test asks for another than the usual one. */
@@ -32,12 +34,13 @@ export interface TestRedis {
   close(): Promise<void>
 }
 
-export async function startTestRedis({ appendfsync, args = [] }: TestRedisOptions = {}): Promise<TestRedis> {
+export async function startTestRedis({ appendfsync, args = [], binary }: TestRedisOptions = {}): Promise<TestRedis> {
   const dir = await mkdtemp(join(tmpdir(), 'sift-run-updater-test-'))
   const persistence = appendfsync === undefined ? [] : ['--appendonly', 'yes', '--appendfsync', appendfsync]
   const serverArgs = [...persistence, ...args]
   const clients: Redis[] = []
-  let server: RedisServer = await startRedisServer({ dir, args: serverArgs })
+  const settings = { dir, args: serverArgs, ...(binary !== undefined && { binary }) }
+  let server: RedisServer = await startRedisServer(settings)
   const { url, port } = server
 
   return {
@@ -64,7 +67,7 @@ export async function startTestRedis({ appendfsync, args = [] }: TestRedisOption
     },
     async restart() {
       await server.close()
-      server = await startRedisServer({ dir, args: serverArgs, port })
+      server = await startRedisServer({ ...settings, port })
     },
     async close() {
       for (const client of clients) client.disconnect()

@@ -1,11 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { SCRIPTS as DEAD_LETTERS } from '../../src/dead-letters/scripts.js'
 import { SCRIPTS as PENDING } from '../../src/pending/scripts.js'
 import type { Script } from '../../src/redis/script.js'
 import { SCRIPTS as THROTTLE } from '../../src/throttle/scripts.js'
 
-const FOLDERS = ['pending', 'throttle', 'redis'].map((name) => new URL(`../../src/${name}/`, import.meta.url))
+const FOLDERS = ['pending', 'throttle', 'dead-letters', 'redis'].map(
+  (name) => new URL(`../../src/${name}/`, import.meta.url),
+)
 const FILES = FOLDERS.flatMap((folder) =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.lua'))
@@ -14,6 +17,7 @@ const FILES = FOLDERS.flatMap((folder) =>
 const SCRIPTS: readonly { name: string; script: Script<string, string> }[] = Object.entries({
   ...PENDING,
   ...THROTTLE,
+  ...DEAD_LETTERS,
 }).map(([name, script]) => ({ name, script }))
 
 describe.each(SCRIPTS)('the script $name', ({ name, script }) => {

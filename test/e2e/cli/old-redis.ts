@@ -26,7 +26,9 @@ export async function startOldRedis(): Promise<OldRedis> {
         const lines = received.split('\r\n')
         if (lines.length < 2 * parts + 2) return
         received = lines.slice(2 * parts + 1).join('\r\n')
-        socket.write(answer(lines[2] ?? ''))
+        const name = (lines[2] ?? '').toUpperCase()
+        socket.write(answer(name))
+        if (name === 'QUIT') socket.end()
       }
     })
   })
@@ -45,12 +47,13 @@ export async function startOldRedis(): Promise<OldRedis> {
 const COMMAND = /^\*(\d+)\r\n/
 
 function answer(name: string): string {
-  switch (name.toUpperCase()) {
+  switch (name) {
     case 'INFO':
       return INFO
     case 'HELLO':
       return `%1\r\n${bulk('proto')}:3\r\n`
     case 'CLIENT':
+    case 'QUIT':
       return '+OK\r\n'
     case 'GET':
       return '$-1\r\n'

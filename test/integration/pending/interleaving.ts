@@ -1,31 +1,12 @@
 import { expect } from 'vitest'
-import { type Entry, parseStamp, toWrites, type Write } from '../../../src/pending/entry.js'
+import { type Entry, parseStamp, toWrites } from '../../../src/pending/entry.js'
 import type { Failure, Holder } from '../../../src/pending/pending-updates.js'
 import { leaseMs } from '../../../src/policy.js'
 import { type AcknowledgedUpdate, Oracle } from '../../../src/run/oracle.js'
-import type { Writes } from '../../../src/run/parse.js'
 import { FakeSift } from './fake-sift.js'
+import type { Step } from './interleaving-steps.js'
+import { type Letter, Letters, orderOf } from './letters.js'
 import { FIRST_EPOCH, START_US, type TestLane } from './test-lane.js'
-
-/** One atomic step of somebody; what makes no sense at that moment is passed over. Workers and runs go by number. */
-export type Step =
-  | {
-      readonly do: 'merge'
-      readonly run: number
-      readonly writes: Writes
-      /** Microseconds since the start; undefined: at its arrival. */
-      readonly observed: number | undefined
-      readonly tie: number
-    }
-  | { readonly do: 'claim'; readonly worker: number; readonly run: number; readonly job: number }
-  | { readonly do: 'send'; readonly worker: number; readonly fields: number; readonly answer: 'told' | 'lost' | 'late' }
-  | { readonly do: 'settle' | 'record' | 'setAside' | 'release' | 'crash'; readonly worker: number }
-  | { readonly do: 'defer'; readonly worker: number; readonly failure: Failure }
-  | { readonly do: 'land' | 'mend' }
-  | { readonly do: 'redrive'; readonly letter: number; readonly crashes: boolean }
-  | { readonly do: 'reopen'; readonly run: number }
-  | { readonly do: 'pass'; readonly ms: number }
-  | { readonly do: 'setClockBack'; readonly ms: number }
 
 const LONG_MS = 7 * 86_400_000
 
@@ -43,13 +24,6 @@ interface Call {
   recorded: Entry[]
 }
 
-interface Letter {
-  readonly runId: string
-  readonly write: Write & { readonly stamp: string }
-  /** The update that the oracle was told of had no such write: a conflict at merge. */
-  readonly isNew: boolean
-}
-
 /**
  * Takes steps in any order against a real Redis and a fake Sift, as producers, workers and operators would; finishes by
  * sending all that is left; and holds the outcome against the oracle. Checks on the way that no two requests of one run
@@ -61,12 +35,9 @@ export class Interleaving {
   readonly #updates: AcknowledgedUpdate[] = []
   readonly #runIds = new Set<string>()
   readonly #jobs = new Map<string, string[]>()
-  readonly #letters = new Map<string, Letter>()
+  readonly #letters = new Letters()
   readonly #calls = new Map<number, Call>()
   #inFlight: { readonly runId: string; readonly entries: readonly Entry[]; readonly call: Call }[] = []
-  /** Client keys that were redriven while the same key was pending: what becomes of that one becomes of them. */
-  readonly #joined: Letter[] = []
-  readonly #cutOff = new Set<string>()
   #owners = 0
   #requests = 0
   /** True time, which goes on where Redis's clock is set back. */
@@ -88,8 +59,8 @@ export class Interleaving {
       case 'claim':
         return await this.#claim(step.worker, `run-${step.run}`, step.job)
       case 'redrive': {
-        const id = [...this.#letters.keys()][step.letter]
-        if (id !== undefined) await this.#redrive(id, step.crashes)
+        const letter = this.#letters.all[step.letter]
+        if (letter) await this.#redrive(letter, step.crashes)
         return
       }
       case 'reopen':
@@ -134,18 +105,15 @@ export class Interleaving {
   /** All that is pending is sent, and letters are redriven where Sift has been mended: then each run is as it must be. */
   async finish(): Promise<void> {
     await this.#flushAll()
-    for (const id of [...this.#letters.keys()]) {
-      // A redrive that was cut off in its middle is taken up again.
-      if (this.#sift.isMended || this.#cutOff.has(id)) await this.#redrive(id, false)
+    for (const letter of this.#letters.all) {
+      if (this.#sift.isMended || this.#letters.isCutOff(letter)) await this.#redrive(letter, false)
     }
     await this.#flushAll()
     for (const runId of this.#runIds) expect(await this.#lane.pendingHash(runId)).toEqual({})
     expect(await this.#lane.redis.zcard(this.#lane.lane.index)).toBe(0)
     const oracle = new Oracle()
     for (const update of this.#updates) oracle.accept(update)
-    const left = [...this.#letters.values()]
-    const joinedToLeft = this.#joined.filter((letter) => left.some((other) => isSameKey(letter, other)))
-    for (const { runId, write } of [...left, ...joinedToLeft]) {
+    for (const { runId, write } of this.#letters.refused) {
       oracle.refuse({ runId, path: write.path, sequence: orderOf(write).sequence })
     }
     expect(oracle.compare(this.#sift.runs)).toEqual([])
@@ -162,7 +130,8 @@ export class Interleaving {
     this.#updates.push({ runId, writes, ...order, staleFields, conflictFields })
     if (merged.addJob) this.#addJob(runId, merged.generation ?? '')
     for (const write of toWrites(writes)) {
-      if (conflictFields.includes(write.path)) this.#addLetter({ runId, write: { ...write, stamp }, isNew: true })
+      if (!conflictFields.includes(write.path)) continue
+      this.#letters.record({ runId, write: { ...write, stamp }, wasInConflict: true })
     }
   }
 
@@ -211,7 +180,8 @@ export class Interleaving {
   }
 
   #record(call: Call): void {
-    for (const write of call.refused) this.#addLetter({ runId: call.holder.runId, write, isNew: false })
+    const { runId } = call.holder
+    for (const write of call.refused) this.#letters.record({ runId, write, wasInConflict: false })
     call.recorded.push(...call.refused)
     call.refused = []
   }
@@ -232,23 +202,21 @@ export class Interleaving {
     if (released.kind === 'opened') this.#addJob(call.holder.runId, released.generation)
   }
 
-  async #redrive(id: string, crashes: boolean): Promise<void> {
-    const letter = this.#letters.get(id)
-    if (!letter) return
+  async #redrive(letter: Letter, crashes: boolean): Promise<void> {
     const { runId, write } = letter
     const redriven = await this.#lane.pending.redrive(runId, [write])
     if (redriven.addJob) this.#addJob(runId, redriven.generation ?? '')
     const { acceptedFields, conflictFields } = redriven
-    if (letter.isNew && acceptedFields.length > 0) {
+    if (letter.wasInConflict && acceptedFields.length > 0) {
       const writes = { [write.path]: JSON.parse(write.json) }
       this.#updates.push({ runId, writes, ...orderOf(write), staleFields: [], conflictFields: [] })
     }
     if (write.rule === 'first' && acceptedFields.length > 0) {
       const pending = parseStamp((await this.#lane.pendingHash(runId))['stamp:clientKey'] ?? '')
-      if (pending && pending.sequence !== orderOf(write).sequence) this.#joined.push(letter)
+      if (pending && pending.sequence !== orderOf(write).sequence) this.#letters.join(letter)
     }
-    if (crashes) this.#cutOff.add(id)
-    else if (conflictFields.length === 0) this.#letters.delete(id)
+    if (crashes) this.#letters.cutOff(letter)
+    else if (conflictFields.length === 0) this.#letters.remove(letter)
   }
 
   async #reopen(runId: string): Promise<void> {
@@ -285,24 +253,8 @@ export class Interleaving {
   #addJob(runId: string, generation: string): void {
     this.#jobs.set(runId, [...(this.#jobs.get(runId) ?? []), generation])
   }
-
-  /** The same refusal again is the same letter. */
-  #addLetter(letter: Letter): void {
-    const { sequence, redrives } = parseStamp(letter.write.stamp) ?? {}
-    const id = `${letter.runId} ${letter.write.path} ${sequence} ${redrives}`
-    if (!this.#letters.has(id)) this.#letters.set(id, letter)
-  }
 }
 
 function chosen(entries: readonly Entry[], fields: number): Entry[] {
   return entries.filter((_entry, index) => (fields >> index) % 2 === 1)
 }
-
-function orderOf({ stamp }: { readonly stamp: string }) {
-  const order = parseStamp(stamp)
-  if (!order) throw new Error(`"${stamp}" is no stamp`)
-  return order
-}
-
-const isSameKey = (a: Letter, b: Letter): boolean =>
-  a.runId === b.runId && a.write.path === b.write.path && a.write.json === b.write.json

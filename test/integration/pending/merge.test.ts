@@ -62,6 +62,12 @@ describe('a merge', () => {
     expect(reply.nowUs / 1e6 - Number(seconds)).toBeGreaterThanOrEqual(0)
   })
 
+  test('runs though Redis has forgotten its scripts', async () => {
+    await lane.write('a', { name: 'n' })
+    await redis.script('FLUSH')
+    expect(await lane.write('a', { name: 'm' })).toMatchObject({ status: 'accepted' })
+  })
+
   test('that comes too late merges nothing, and tells the time', async () => {
     const update = { runId: 'a', writes: { name: 'n' } }
     const at = (notAfterUs: number) =>
@@ -81,6 +87,15 @@ describe('a merge', () => {
     expect(await at(5 * MINUTE_US + 1)).toBe('observed_in_future')
     expect(await lane.pendingHash('a')).toEqual({})
     expect(await at(5 * MINUTE_US)).toBe('accepted')
+  })
+
+  test('measures that against the clock of Redis, also where arrival times run ahead of it', async () => {
+    await lane.write('a', { name: 'n' })
+    lane.advanceMs(-60_000)
+    const [merged] = await lane.merge([
+      { runId: 'a', writes: { name: 'm' }, observedAtUs: BigInt(START_US + 4.5 * MINUTE_US) },
+    ])
+    expect(merged).toMatchObject({ status: 'observed_in_future', generation: null, stamp: '' })
   })
 
   test('tells how far arrival times run ahead of a clock that was set back', async () => {

@@ -116,6 +116,8 @@ describe('a held lane', () => {
   test('is read as the longest hold where its end was written further ahead than that', async () => {
     await lane.throttle.report('a', REFUSAL, await lane.takePermit('a'))
     await redis.hset(lane.lane.throttle, 'untilUs', lane.nowUs + 1000 * 1000 * HOUR_MS)
+    expect(await lane.throttle.read()).toMatchObject({ remainingMs: lane.policy.maxHoldMs })
+    await redis.hset(lane.lane.throttle, 'untilUs', lane.nowUs + 1000 * 1000 * HOUR_MS)
     expect(await lane.askPermit('b')).toMatchObject({ kind: 'held', remainingMs: lane.policy.maxHoldMs })
     lane.advanceMs(lane.policy.maxHoldMs)
     expect(await lane.takePermit('b')).toMatchObject({ probe: '1' })
@@ -163,11 +165,22 @@ describe('a probe', () => {
     expect(await lane.askPermit('c')).toMatchObject({ kind: 'held', remainingMs: 30_000 })
   })
 
+  test('that waits for its slot lasts as long as one that need not', async () => {
+    await lane.throttle.open()
+    await lane.throttle.setRate({ max: 1, durationMs: 3_000 })
+    await lane.throttle.report('a', REFUSAL, await lane.takePermit('a'))
+    lane.advanceMs(1_000)
+    expect(await lane.takePermit('b')).toMatchObject({ probe: '1', waitMs: 2_060 })
+    expect(await lane.askPermit('c')).toMatchObject({ kind: 'held', remainingMs: 2_060 + 15_000 })
+  })
+
   test('that expired is over, and what comes of it late changes nothing', async () => {
     const lost = await lane.takePermit('b')
     lane.advanceMs(15_000)
     const next = await lane.takePermit('c')
     expect(next.probe).toBe('2')
+    const generation = (await lane.pendingHash('b')).generation ?? ''
+    expect(await lane.pending.claim({ runId: 'b', generation, owner: 'w1' }, lost)).toMatchObject({ kind: 'held' })
     await lane.throttle.report('b', TROUBLE, lost)
     await lane.settle('b', [], lost.probe)
     expect(await lane.throttle.read()).toMatchObject({ state: 'held', isProbing: true })
@@ -211,6 +224,21 @@ describe('a probe', () => {
       lane.advanceMs(remainingMs ?? 0)
     }
     expect(pauses).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000])
+  })
+
+  test('that failed leaves a longer hold, told meanwhile, as it is', async () => {
+    const permit = await lane.takePermit('b')
+    await lane.throttle.report('c', { ...REFUSAL, waitMs: 30_000 }, { epoch: 0, probe: '' })
+    await lane.throttle.report('b', TROUBLE, permit)
+    expect(await lane.throttle.read()).toMatchObject({ remainingMs: 30_000 })
+  })
+
+  test('that failed has used up its permit, also where an operator then opens the lane', async () => {
+    const permit = await lane.takePermit('b')
+    await lane.throttle.report('b', TROUBLE, permit)
+    await lane.throttle.open()
+    const generation = (await lane.pendingHash('b')).generation ?? ''
+    expect(await lane.pending.claim({ runId: 'b', generation, owner: 'w1' }, permit)).toEqual({ kind: 'void' })
   })
 
   test('that failed holds at least as long as the server asked', async () => {

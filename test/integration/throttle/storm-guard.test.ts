@@ -117,3 +117,11 @@ test('opened without that, the next twenty are a storm again', async () => {
   await record(39, 40)
   expect(await stateNow()).toBe('held')
 })
+
+test('an operator who opens the lane, whatever held it, starts the row anew', async () => {
+  await record(0, 19)
+  await lane.throttle.hold('maintenance')
+  await lane.throttle.open()
+  await record(19, 38)
+  expect(await stateNow()).toBe('open')
+})
