@@ -8,6 +8,7 @@ const DEFAULT_PORT = 8080
 
 interface SimulatorCommandOptions {
   readonly port: number
+  readonly host: string
   readonly apiKey?: string
   readonly createRuns?: true
   readonly latencyMs?: number
@@ -19,8 +20,9 @@ interface SimulatorCommandOptions {
 
 export function createSimulatorCommand(): Command {
   return new Command('simulator')
-    .description('a Sift API on this machine, with faults on demand; it listens on 127.0.0.1 only')
+    .description('a Sift API on this machine, with faults on demand')
     .option('--port <number>', '0: a free one, which is printed', wholeNumber(0, 65_535), DEFAULT_PORT)
+    .option('--host <address>', 'where it listens; a container needs 0.0.0.0', '127.0.0.1')
     .option('--api-key <key>', 'the only key that is taken (default: any)')
     .option('--create-runs', 'a run is made on first sight (default: it is not found)')
     .option('--latency-ms <ms>', 'every answer comes so much later', wholeNumber(0, 3_600_000))
@@ -39,6 +41,7 @@ export function createSimulatorCommand(): Command {
 
 async function start({
   port,
+  host,
   apiKey,
   createRuns,
   latencyMs,
@@ -50,6 +53,7 @@ async function start({
   try {
     return await startSimulator({
       port,
+      host,
       createRuns: createRuns ?? false,
       ...(apiKey !== undefined && { apiKey }),
       faults: {

@@ -9,7 +9,7 @@ export interface FlushJob {
   readonly delayMs: number
 }
 
-export const FLUSH_JOB_NAME = 'flush'
+const FLUSH_JOB_NAME = 'flush'
 
 /** The flush jobs of a lane: adding, finding and promoting them, by BullMQ's public API only. */
 export class FlushQueue {

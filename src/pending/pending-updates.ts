@@ -15,7 +15,7 @@ import type { Redis } from 'ioredis'
 import { leaseMs, type Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
 import type { FieldPath } from '../run/fields.js'
-import type { Permit } from '../throttle/throttle.js'
+import { type Permit, remainingMs } from '../throttle/throttle.js'
 import { type CorruptEntry, type Entry, readEntries, type Write } from './entry.js'
 import { readList } from './merge.js'
 import { SCRIPTS } from './scripts.js'
@@ -228,10 +228,4 @@ function readClaim(reply: readonly string[]): Claim {
     trouble: fields.get('trouble') ?? null,
     mustBackOff: Number(heldIsCounted) === 1,
   }
-}
-
-/** A hold's remaining time; null: until an operator ends it. */
-export function remainingMs(us: string | number | undefined): number | null {
-  const remaining = Number(us)
-  return remaining < 0 ? null : remaining / 1000
 }

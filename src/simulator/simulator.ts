@@ -9,12 +9,14 @@ import { RunStore } from './run-store.js'
 import type { StoredRun } from './stored-run.js'
 import type { RunFields } from './update-request.js'
 
-const HOST = '127.0.0.1'
+const LOOPBACK = '127.0.0.1'
 const DEFAULT_LOG_LIMIT = 100_000
 
 export interface SimulatorOptions {
-  /** 0, the default, is a free one. It listens on loopback only. */
+  /** 0, the default, is a free one. */
   readonly port?: number
+  /** Loopback by default. A container needs another one, to be reached from its neighbours. */
+  readonly host?: string
   /** The key that is asked for; any, by default, but there must be one. */
   readonly apiKey?: string
   /** A run is made when a PATCH or GET names it first. Off by default: such a run is not found. */
@@ -74,10 +76,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     apiKey: () => apiKey,
   })
   const server = createServer((request, response) => exchanges.take(request, response))
-  const port = await listen(server, options.port ?? 0)
+  const host = options.host ?? LOOPBACK
+  const port = await listen(server, options.port ?? 0, host)
 
   return {
-    url: `http://${HOST}:${port}`,
+    url: `http://${host}:${port}`,
     port,
     runs: store.runs,
     get requests() {
@@ -116,10 +119,10 @@ function monotonicNow(): number {
   return performance.timeOrigin + performance.now()
 }
 
-function listen(server: Server, port: number): Promise<number> {
+function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, HOST, () => {
+    server.listen(port, host, () => {
       server.off('error', reject)
       resolve((server.address() as AddressInfo).port)
     })

@@ -119,7 +119,7 @@ export class Throttle {
       case 'leased':
         return { kind, remainingMs: Number(rest[0]) / 1000 }
       case 'held':
-        return { kind, remainingMs: Number(rest[0]) < 0 ? null : Number(rest[0]) / 1000, reason: rest[1] ?? '' }
+        return { kind, remainingMs: remainingMs(rest[0]), reason: rest[1] ?? '' }
       case 'superseded':
         return { kind }
     }
@@ -196,4 +196,10 @@ export class Throttle {
       spacingMs: spacingUs === '' ? null : Number(spacingUs) / 1000,
     }
   }
+}
+
+/** A hold's remaining time; null: until an operator ends it. */
+export function remainingMs(us: string | number | undefined): number | null {
+  const remaining = Number(us)
+  return remaining < 0 ? null : remaining / 1000
 }
