@@ -1,6 +1,7 @@
 import { parseStamp } from '../pending/entry.js'
 import type { FieldPath, FieldValue } from '../run/fields.js'
 import { buildPatch, type PatchBody } from '../run/patch.js'
+import { formatMicroseconds } from '../run/timestamp.js'
 import type { DeadLetter } from './dead-letter.js'
 import { readMendedWrites } from './mended-letter.js'
 
@@ -12,15 +13,15 @@ export interface LetterUpdate extends PatchBody {
 
 /**
  * The updates of a letter. Each has the observation time that its writes had, told or not: so the mended value wins over
- * what was older than the refused one, and over nothing that was observed later. Writes of different times or sources
- * become updates of their own.
+ * what was older than the refused one, and over nothing that was observed later. Writes that came with different updates
+ * become updates of their own again, each as small as it came.
  * @throws UnreadableLetterError where the letter can't be sent as it stands.
  */
 export function toUpdates(letter: DeadLetter): LetterUpdate[] {
   const groups = new Map<string, { observedUs: number; source: string; writes: Partial<Record<FieldPath, Value>> }>()
   for (const { path, json, stamp } of readMendedWrites(letter)) {
-    const { observedUs = 0, source = '' } = parseStamp(stamp) ?? {}
-    const key = `${observedUs} ${source}`
+    const { observedUs = 0, sequence, source = '' } = parseStamp(stamp) ?? {}
+    const key = `${observedUs} ${sequence} ${source}`
     const group = groups.get(key) ?? { observedUs, source, writes: {} }
     group.writes[path] = JSON.parse(json) as Value
     groups.set(key, group)
@@ -33,10 +34,3 @@ export function toUpdates(letter: DeadLetter): LetterUpdate[] {
 }
 
 type Value = FieldValue | null
-
-/** Microseconds since 1970 as RFC 3339, all six digits: a Date would keep three. */
-export function formatMicroseconds(microseconds: number): string {
-  const seconds = Math.floor(microseconds / 1_000_000)
-  const fraction = String(microseconds - seconds * 1_000_000).padStart(6, '0')
-  return `${new Date(seconds * 1_000).toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)}.${fraction}Z`
-}

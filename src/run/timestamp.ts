@@ -59,3 +59,13 @@ export function toMicroseconds(nanoseconds: bigint): bigint {
   const microseconds = nanoseconds / 1000n
   return nanoseconds % 1000n < 0n ? microseconds - 1n : microseconds
 }
+
+/**
+ * Microseconds since 1970 as RFC 3339, with all six digits: a Date would keep three.
+ * @throws RangeError beyond the years that a Date can hold.
+ */
+export function formatMicroseconds(microseconds: number): string {
+  const seconds = Math.floor(microseconds / 1_000_000)
+  const fraction = String(microseconds - seconds * 1_000_000).padStart(6, '0')
+  return `${new Date(seconds * 1_000).toISOString().slice(0, -'.000Z'.length)}.${fraction}Z`
+}

@@ -4,6 +4,7 @@ import type { DeadLetters } from '../dead-letters/dead-letters.js'
 import { readEntries } from '../pending/entry.js'
 import type { Lane } from '../redis/lane.js'
 import type { FieldValue } from '../run/fields.js'
+import { formatMicroseconds } from '../run/timestamp.js'
 
 export interface RunReportParts {
   readonly redis: Redis
@@ -69,13 +70,13 @@ function readPending(fields: ReadonlyMap<string, string>, nowUs: number): Pendin
   const leaseUntilUs = number('leaseUntilUs')
   return {
     generation,
-    openedAt: formatMicroseconds(number('openedUs')),
+    openedAt: showTime(number('openedUs')),
     updates: number('updates'),
     fields: entries.map(({ path, value, observedUs, arrivedUs, source, redrives }) => ({
       path,
       value,
-      observedAt: formatMicroseconds(observedUs),
-      arrivedAt: formatMicroseconds(arrivedUs),
+      observedAt: showTime(observedUs),
+      arrivedAt: showTime(arrivedUs),
       source: source || null,
       redrives,
     })),
@@ -83,17 +84,17 @@ function readPending(fields: ReadonlyMap<string, string>, nowUs: number): Pendin
     failures: number('failures'),
     tries: number('tries'),
     lastFailure: readObject(fields.get('trouble') ?? null),
-    leasedUntil: leaseUntilUs > nowUs ? formatMicroseconds(leaseUntilUs) : null,
+    leasedUntil: leaseUntilUs > nowUs ? showTime(leaseUntilUs) : null,
   }
 }
 
-/** A Date holds milliseconds only. Microseconds of times before 1970 count forward, too. */
-function formatMicroseconds(us: number): string {
-  const ms = Math.floor(us / 1_000)
-  const date = new Date(ms)
-  // A person may have edited the entry, and this is for looking at it.
-  if (Number.isNaN(date.getTime())) return `${us} us`
-  return date.toISOString().replace('Z', `${String(us - ms * 1_000).padStart(3, '0')}Z`)
+/** A person may have edited the entry, and this is for looking at it. */
+function showTime(us: number): string {
+  try {
+    return formatMicroseconds(us)
+  } catch {
+    return `${us} us`
+  }
 }
 
 function readObject(json: string | null): Readonly<Record<string, unknown>> | null {

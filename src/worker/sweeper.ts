@@ -64,7 +64,7 @@ export class Sweeper {
     const turnMs = Math.ceil(policy.sweepEveryMs * TURN_SHARE)
     let reopened = 0
     try {
-      const isMyTurn = !isResting() && (await redis.set(lane.sweeper, '1', 'PX', turnMs, 'NX')) === 'OK'
+      const isMyTurn = !isResting() && (await this.#takeTurn(turnMs))
       if (isMyTurn) {
         do {
           reopened = await this.sweepPage()
@@ -76,6 +76,14 @@ export class Sweeper {
       facts.emit('redis:trouble', { error: error instanceof Error ? error : new Error(String(error)) })
     }
     this.#tickIn(policy.sweepEveryMs)
+  }
+
+  async #takeTurn(turnMs: number): Promise<boolean> {
+    const { redis, lane } = this.#parts
+    if ((await redis.set(lane.sweeper, '1', 'PX', turnMs, 'NX')) === 'OK') return true
+    // Redis keeps the end of a TTL by its wall clock: set back an hour, it would keep everybody from sweeping for one.
+    if ((await redis.pttl(lane.sweeper)) > turnMs) await redis.pexpire(lane.sweeper, turnMs)
+    return false
   }
 
   /** One page of the index from where the last one ended. Returns how many runs were given a new job. */

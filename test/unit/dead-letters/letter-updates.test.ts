@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Refusal, toDeadLetter } from '../../../src/dead-letters/dead-letter.js'
-import { formatMicroseconds, toUpdates } from '../../../src/dead-letters/letter-updates.js'
+import { toUpdates } from '../../../src/dead-letters/letter-updates.js'
 import { UnreadableLetterError } from '../../../src/dead-letters/mended-letter.js'
 import { parseRunUpdate } from '../../../src/run/parse.js'
+import { formatMicroseconds } from '../../../src/run/timestamp.js'
 
 const AT_US = Date.parse('2026-03-01T10:00:00Z') * 1_000 + 123_456
 
