@@ -31,6 +31,9 @@ type Refused = Extract<Sent, { kind: 'refused' }>
 /** The answers to a client key that may mean that the run has one already. */
 const KEY_MAY_BE_SET = new Set([3, 6, 9])
 
+/** A client key that is set, or taken by another run: as many of them as there are make no storm. */
+const SAYS_NOTHING_OF_OTHER_RUNS = new Set<DeadLetterReason>(['client_key_conflict', 'already_exists'])
+
 /** Why a field is condemned: an answer, or a finding of ours. */
 interface Cause {
   readonly reason: DeadLetterReason
@@ -131,9 +134,10 @@ export class Flush {
   async #condemn(entries: readonly Entry[], cause: Cause): Promise<void> {
     const { runId } = this.#holder
     const { throttle, deadLetters, pending, facts } = this.#flusher
-    // A conflict says nothing of other runs.
-    const isExempt = cause.reason === 'client_key_conflict'
-    if (!isExempt && !(await throttle.mayRecord(runId, cause.reason, cause.message))) {
+    if (
+      !SAYS_NOTHING_OF_OTHER_RUNS.has(cause.reason) &&
+      !(await throttle.mayRecord(runId, cause.reason, cause.message))
+    ) {
       throw new FlushEnded(MET_CLOSED_LANE)
     }
     const letter = await deadLetters.record({ runId, writes: entries, ...cause, tries: await this.#flusher.tries() })

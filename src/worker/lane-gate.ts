@@ -99,6 +99,11 @@ export class LaneGate {
     this.#mode = mode
     this.#worker.concurrency = concurrency
     void this.#worker.resume()
+    // Where BullMQ's main loop is ending at this very moment, for its last job is done, it passes for running and is not
+    // started again: the worker would take no job for ever.
+    setImmediate(() => {
+      if (this.#mode !== 'closed' && this.#mode !== 'ended' && !this.#worker.isRunning()) void this.#worker.resume()
+    })
   }
 
   #lookIn(remainingMs: number | null): void {

@@ -27,6 +27,8 @@ export interface SweeperParts {
 const PAGE = 500
 /** Of the time between two ticks: the key must be gone when the next tick of the same worker is due. */
 const TURN_SHARE = 0.8
+/** Redis's time is read in whole seconds, before the index is: a run opened meanwhile is not ahead of it. */
+const CLOCK_READ_MS = 10_000
 /** Dead letters come and go slowly, and reckoning them reads them all. */
 const TICKS_A_RECKONING = 60
 
@@ -90,7 +92,8 @@ export class Sweeper {
   async sweepPage(): Promise<number> {
     const { redis, lane, policy } = this.#parts
     const [seconds] = await redis.time()
-    const overdueBeforeMs = Number(seconds) * 1000 - 2 * policy.coalesceWindowMs - policy.overdueSlackMs
+    const nowMs = Number(seconds) * 1000
+    const overdueBeforeMs = nowMs - 2 * policy.coalesceWindowMs - policy.overdueSlackMs
     const [cursorScore, cursorRun] = splitCursor(await redis.get(lane.sweepCursor))
     // Runs of one millisecond stand in the order of their ids, so those up to the cursor's are cut off by hand.
     const page = await redis.zrangebyscore(lane.index, cursorScore, overdueBeforeMs, 'WITHSCORES', 'LIMIT', 0, PAGE)
@@ -104,7 +107,9 @@ export class Sweeper {
     else if (last) await redis.set(lane.sweepCursor, `${last.score} ${last.runId}`)
     // More runs than a page holds were opened in that one millisecond: the next one is good enough.
     else await redis.set(lane.sweepCursor, `${Number(cursorScore) + 1} `)
-    return await this.#reopenLost(overdue.map(({ runId }) => runId))
+    // A clock set back leaves runs that were opened later than now: they would be overdue only when it has caught up.
+    const ahead = await redis.zrangebyscore(lane.index, nowMs + CLOCK_READ_MS, '+inf', 'LIMIT', 0, PAGE)
+    return await this.#reopenLost([...overdue.map(({ runId }) => runId), ...ahead])
   }
 
   async #reopenLost(runIds: readonly string[]): Promise<number> {

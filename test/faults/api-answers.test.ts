@@ -24,7 +24,11 @@ const LOSSES: readonly { name: string; faults: Partial<Faults>; hits: keyof type
   { name: 'one answer in ten lost after it was applied', faults: { lostAnswerRate: 0.1 }, hits: 'lostAnswer' },
   { name: 'one connection in ten cut before anything is applied', faults: { cutBeforeRate: 0.1 }, hits: 'cutBefore' },
   { name: 'one connection in ten cut in the middle of a body', faults: { cutAnswerRate: 0.1 }, hits: 'cutAnswer' },
-  { name: 'every fiftieth answer slower than the time-out', faults: { slow: { every: 50, delayMs: 1_500 } }, hits: 'slow' },
+  {
+    name: 'every fiftieth answer slower than the time-out',
+    faults: { slow: { every: 50, delayMs: 1_500 } },
+    hits: 'slow',
+  },
   {
     name: 'a little of every error, half of the ambiguous ones applied',
     faults: { errors: { 499: 0.03, 500: 0.03, 502: 0.03, 503: 0.03, 504: 0.03, aborted: 0.03 } },
@@ -64,18 +68,21 @@ const PAGES = [
   { status: 403, reason: 'unexpected_response', what: 'a firewall' },
 ]
 
-test.each(PAGES)('a page of HTML for all ($what) holds the lane, loses nothing, and the lane opens by itself', async (page) => {
-  fleet = await startFleet(redis)
-  const { simulator, throttle } = fleet.pipeline
-  simulator.setFaults({ html: { status: page.status, runs: 'all' } })
-  await fleet.send(mixed(page.status).take(1_000))
-  await waitFor('the lane to be held', async () => (await throttle.read()).reason === page.reason)
-  expect(simulator.counters.applied).toBe(0)
-  expect((await lettersOf()).filter(({ reason }) => reason !== 'client_key_conflict')).toEqual([])
-  simulator.setFaults({ html: undefined })
-  await fleet.expectNothingLost()
-  expect(await throttle.read()).toMatchObject({ state: 'open' })
-})
+test.each(PAGES)(
+  'a page of HTML for all ($what) holds the lane, loses nothing, and the lane opens by itself',
+  async (page) => {
+    fleet = await startFleet(redis)
+    const { simulator, throttle } = fleet.pipeline
+    simulator.setFaults({ html: { status: page.status, runs: 'all' } })
+    await fleet.send(mixed(page.status).take(1_000))
+    await waitFor('the lane to be held', async () => (await throttle.read()).reason === page.reason)
+    expect(simulator.counters.applied).toBe(0)
+    expect((await lettersOf()).filter(({ reason }) => reason !== 'client_key_conflict')).toEqual([])
+    simulator.setFaults({ html: undefined })
+    await fleet.expectNothingLost()
+    expect(await throttle.read()).toMatchObject({ state: 'open' })
+  },
+)
 
 test('a page of a proxy for one run only ends as its attempts_exhausted, and the others go on', async () => {
   fleet = await startFleet(redis, { worker: { maxAttempts: 5 } })
@@ -103,7 +110,6 @@ test('a page of a proxy for one run only ends as its attempts_exhausted, and the
 test('an outage holds the lane, dead-letters nothing, and ends with a probe', async () => {
   fleet = await startFleet(redis)
   const { simulator, throttle, deadLetters } = fleet.pipeline
-  // With probes at most 200 ms apart, not a minute, ten minutes of outage are two seconds, and ten probes at least.
   simulator.setFaults({ down: 'unavailable' })
   await fleet.send(mixed(13).take(UPDATES / 2))
   await waitFor('the lane to be held', async () => (await throttle.read()).reason === 'outage')

@@ -68,17 +68,33 @@ test('nor do they in an outage: the lane opens by a probe within its usual pause
   await fleet.expectNothingLost()
 })
 
-test('nor do they keep the sweeper from runs whose jobs are missing', async () => {
+/** Writes whose flush jobs are missing, since their producer died before it added them. */
+async function mergeWithoutJobs(round: string): Promise<readonly { runId: string; name: string }[]> {
+  const runs = Array.from({ length: 100 }, (_, i) => ({ runId: `run-${round}-${i}`, name: `n ${i}` }))
+  const { queueName } = fleet.pipeline.lane
+  const dying = await startProducerProcess({ redis: redis.url, queueName, diesAfterMerge: true })
+  await dying.enqueueMany(runs.map((run) => ({ run })))
+  await dying.kill()
+  return runs
+}
+
+async function expectAllNamed(runs: readonly { runId: string; name: string }[]): Promise<void> {
+  await fleet.pipeline.drained(20_000)
+  for (const { runId, name } of runs) expect(fleet.pipeline.simulator.runs.get(runId)?.name).toBe(name)
+}
+
+test('nor do they keep a sweeper that is at work from runs whose jobs are missing', async () => {
   fleet = await startFleet(redis)
-  const { pipeline } = fleet
-  for (const [round, seconds] of [-HOUR_S, HOUR_S, 0].entries()) {
+  for (const seconds of [-HOUR_S, HOUR_S, 0]) {
     await stepTo(seconds)
-    const updates = Array.from({ length: 100 }, (_, i) => ({ run: { runId: `run-${round}-${i}`, name: `n ${i}` } }))
-    const { queueName } = pipeline.lane
-    const dying = await startProducerProcess({ redis: redis.url, queueName, diesAfterMerge: true })
-    await dying.enqueueMany(updates)
-    await dying.kill()
-    await pipeline.drained(20_000)
-    for (const { run } of updates) expect(pipeline.simulator.runs.get(run.runId)?.name).toBe(run.name)
+    await expectAllNamed(await mergeWithoutJobs(`${seconds}`))
   }
+})
+
+test('nor from runs that were opened before the clock was set back', async () => {
+  fleet = await startFleet(redis, { workers: 0 })
+  const runs = await mergeWithoutJobs('early')
+  await stepTo(-HOUR_S)
+  await fleet.startWorkers(2)
+  await expectAllNamed(runs)
 })

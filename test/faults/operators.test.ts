@@ -1,9 +1,9 @@
-import type { Queue } from 'bullmq'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { DeadLetter } from '../../src/dead-letters/dead-letter.js'
 import { seededDraws } from '../../src/simulator/seeded-draws.js'
 import { type Fleet, startFleet } from '../support/fleet.js'
 import { MixedUpdates } from '../support/mixed-updates.js'
+import { doAnyDeed } from '../support/operator-deeds.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 
 /** Letters that are counted as gone are at least a minute old. */
@@ -18,31 +18,6 @@ beforeAll(async () => {
 afterAll(() => redis.close())
 afterEach(() => fleet.close())
 
-/** What a person, or a script of theirs, may do to a queue by BullMQ's own means. */
-const DEEDS: readonly ((queue: Queue, draw: () => number) => Promise<unknown>)[] = [
-  async (queue, draw) => (await anyJob(queue, draw))?.remove(),
-  async (queue, draw) => (await anyJob(queue, draw))?.retry(),
-  async (queue, draw) => (await anyJob(queue, draw))?.promote(),
-  async (queue, draw) => (await anyJob(queue, draw))?.changeDelay(1_000),
-  async (queue, draw) => (await anyJob(queue, draw))?.updateData({ edited: true }),
-  (queue) => queue.promoteJobs(),
-  (queue) => queue.retryJobs(),
-  (queue) => queue.clean(0, 1_000, 'completed'),
-  (queue) => queue.clean(0, 1_000, 'delayed'),
-  (queue) => queue.clean(0, 1_000, 'wait'),
-  (queue) => queue.clean(0, 1_000, 'active'),
-  (queue) => queue.drain(true),
-  (queue) => queue.drain(),
-  (queue) => queue.pause(),
-  (queue) => queue.resume(),
-  (queue) => queue.obliterate({ force: true }),
-]
-
-async function anyJob(queue: Queue, draw: () => number) {
-  const jobs = await queue.getJobs(['delayed', 'waiting', 'active', 'completed', 'failed'], 0, 200)
-  return jobs[Math.floor(draw() * jobs.length)]
-}
-
 test('whatever operators do to the jobs of the flush queue, at random, loses nothing', async () => {
   fleet = await startFleet(redis)
   const { simulator, flushQueue } = fleet.pipeline
@@ -51,9 +26,7 @@ test('whatever operators do to the jobs of the flush queue, at random, loses not
   const mix = new MixedUpdates({ seed: 5, runs: 200, everyBadStop: 400, everyOtherKey: 500 })
   let deeds = 0
   await fleet.send(mix.take(6_000), async () => {
-    const deed = DEEDS[Math.floor(draw() * DEEDS.length)]
-    // Most refuse what they can't do at this moment: that is no more than an operator's error message.
-    await deed?.(flushQueue.queue, draw).catch(() => {})
+    await doAnyDeed(flushQueue.queue, draw)
     deeds += 1
     if (deeds % 5 === 0) await flushQueue.queue.resume()
   })
@@ -91,7 +64,9 @@ test('dead letters that are removed by any means are counted as removed, and ret
 
   for (let round = 0; round < 3; round++) {
     await fleet.send(
-      Array.from({ length: 300 }, (_, i) => ({ run: { runId: `run-${i}`, name: `n ${round}`, description: `d ${round}` } })),
+      Array.from({ length: 300 }, (_, i) => ({
+        run: { runId: `run-${i}`, name: `n ${round}`, description: `d ${round}` },
+      })),
     )
     await pipeline.drained()
     await deed('removed', async () => Promise.all((await failed(20)).map((job) => job.remove())))

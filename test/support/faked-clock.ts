@@ -1,6 +1,11 @@
-import { readdir, rename, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { findRedisServer } from '../../src/cli/demo/fetch-redis.js'
+
+const SOURCE = fileURLToPath(new URL('./faked-clock.c', import.meta.url))
 
 /** A redis-server whose wall clock can be set while it runs; its monotonic clock is the machine's. */
 export interface FakedClock {
@@ -12,37 +17,22 @@ export interface FakedClock {
 
 /**
  * @param dir a folder of the test's own, which it removes
- * @throws Error where libfaketime is missing: without it nothing would be shown.
+ * @throws Error where there is no C compiler: without the faked clock nothing would be shown.
  */
 export async function prepareFakedClock(dir: string): Promise<FakedClock> {
-  const [library, redisServer] = [await findLibrary(), await findRedisServer()]
-  const offsetFile = join(dir, 'offset')
+  const library = join(dir, 'faked-clock.so')
+  await promisify(execFile)('cc', ['-shared', '-fPIC', '-o', library, SOURCE]).catch((cause: unknown) => {
+    throw new Error('a C compiler (cc) is needed to set the clock of Redis: apt-get install gcc libc6-dev', { cause })
+  })
+  const file = join(dir, 'seconds-ahead')
   const setAheadSeconds = async (seconds: number) => {
     // Renamed into place: a file that is read half written would be another time.
-    await writeFile(`${offsetFile}.new`, `${seconds >= 0 ? '+' : ''}${seconds}s\n`)
-    await rename(`${offsetFile}.new`, offsetFile)
+    await writeFile(`${file}.new`, `${seconds}`)
+    await rename(`${file}.new`, file)
   }
   await setAheadSeconds(0)
   const binary = join(dir, 'redis-server')
-  const settings = [
-    `LD_PRELOAD=${library}`,
-    `FAKETIME_TIMESTAMP_FILE=${offsetFile}`,
-    'FAKETIME_NO_CACHE=1',
-    'FAKETIME_DONT_FAKE_MONOTONIC=1',
-    'DONT_FAKE_MONOTONIC=1',
-  ]
-  await writeFile(binary, `#!/bin/sh\nexec env ${settings.join(' ')} ${redisServer} "$@"\n`, { mode: 0o755 })
+  const command = `LD_PRELOAD='${library}' CLOCK_AHEAD_FILE='${file}' exec '${await findRedisServer()}' "$@"`
+  await writeFile(binary, `#!/bin/sh\n${command}\n`, { mode: 0o755 })
   return { binary, setAheadSeconds }
-}
-
-async function findLibrary(): Promise<string> {
-  for (const folder of ['/usr/lib', '/usr/lib64']) {
-    const names = await readdir(folder, { recursive: false }).catch(() => [])
-    for (const name of ['', ...names]) {
-      const candidate = join(folder, name, 'faketime')
-      const files = await readdir(candidate).catch(() => [])
-      if (files.includes('libfaketimeMT.so.1')) return join(candidate, 'libfaketimeMT.so.1')
-    }
-  }
-  throw new Error('libfaketime is missing, which sets the clock of Redis in these tests: apt-get install libfaketime')
 }

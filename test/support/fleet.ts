@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import type { RunUpdate } from '../../src/run/run-update.js'
 import type { SimulatorOptions } from '../../src/simulator/simulator.js'
+import type { RunFields } from '../../src/simulator/update-request.js'
 import type { WorkerOptions } from '../../src/worker/worker.js'
 import { expectEveryRunEqualsOracle, Ledger, sendAll } from './ledger.js'
 import { type Pipeline, QUICK, startPipeline } from './pipeline.js'
@@ -19,6 +20,8 @@ export interface FleetOptions {
   /** Each worker process reads its key from this file, again after a 401. */
   readonly apiKeyFile?: string
   readonly simulator?: SimulatorOptions
+  /** Runs that Sift has before the first update. */
+  readonly initialRuns?: ReadonlyMap<string, RunFields>
 }
 
 /** A lane with several worker processes, several producers, and a ledger of what they acknowledged. */
@@ -41,7 +44,8 @@ const BATCH = 25
 export async function startFleet(redis: TestRedis, options: FleetOptions = {}): Promise<Fleet> {
   const { workers: workerCount = 3, producers: producerCount = 2, apiKeyFile } = options
   const pipeline = await startPipeline(redis, options.simulator)
-  const ledger = new Ledger()
+  for (const [runId, fields] of options.initialRuns ?? []) pipeline.simulator.createRun(runId, fields)
+  const ledger = new Ledger(pipeline.simulator.runs)
   const producers = [pipeline.producer]
   while (producers.length < producerCount) producers.push(pipeline.addProducer())
   const startWorker = () =>
