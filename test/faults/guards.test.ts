@@ -36,6 +36,8 @@ describe('the guard against storms of dead letters', () => {
     await waitFor('the storm', async () => (await throttle.read()).reason === 'storm:run_not_found', {
       timeoutMs: 20_000,
     })
+    // Those that were counted before the lane was held are still on their way into the list.
+    await waitFor('the letters of the storm', async () => (await deadLetters.counts()).recorded === STORM_ROW)
     for (let probes = 0; probes < 5; probes++) await simulator.next('finished')
     expect(await throttle.read()).toMatchObject({ state: 'held', reason: 'storm:run_not_found' })
     expect((await deadLetters.counts()).recorded).toBe(STORM_ROW)

@@ -1,11 +1,21 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { describeSetting, VARIABLES } from '../../../src/config.js'
+import { describeSetting, optionName, VARIABLES } from '../../../src/config.js'
 import { REJECTION_CODES } from '../../../src/errors.js'
 import { laneOf } from '../../../src/redis/lane.js'
+import { readLeaves } from './commands.js'
 import { codeOf, readDocument, readTable } from './tables.js'
 
-const SRC = new URL('../../../src/', import.meta.url)
+const ROOT = new URL('../../../', import.meta.url)
+const SRC = new URL('src/', ROOT)
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'docs/architecture.md',
+  'docs/reference.md',
+  'docs/reliability.md',
+]
 const readme = readDocument('README.md')
 const architecture = readDocument('docs/architecture.md')
 
@@ -37,11 +47,34 @@ describe('the README', () => {
     expect(told.toSorted()).toEqual(added.toSorted())
   })
 
-  test('names only files that are there', () => {
-    for (const document of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/reliability.md']) {
-      for (const [, path = ''] of readDocument(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
-        const base = document.startsWith('docs/') && !path.startsWith('../') ? 'docs/' : ''
-        expect(readDocument(base + path.replace('../', '')), `${document} names ${path}`).not.toBe('')
+  test('names only options that are there', async () => {
+    const leaves = await readLeaves()
+    const known = new Set([
+      ...leaves.flatMap(({ options }) => options.map(({ long }) => long)),
+      ...VARIABLES.map(optionName),
+    ])
+    const ours = readme.replaceAll(/docker compose[^`\n]*/g, '')
+    const named = [...ours.matchAll(/(?<![-\w])--[a-z][a-z-]*/g)].map(([option]) => option)
+    expect(named).toContain('--drain')
+    for (const option of named) expect([...known, '--help'], option).toContain(option)
+  })
+})
+
+describe('the documents', () => {
+  test('name only files that are there', () => {
+    for (const document of DOCUMENTS) {
+      for (const [, path = ''] of readDocument(document).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)) {
+        const target = new URL(path, new URL(document, ROOT))
+        expect(existsSync(target), `${document} names ${path}`).toBe(true)
+      }
+    }
+  })
+
+  test('name only npm scripts that are there', () => {
+    const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: Record<string, string> }
+    for (const document of DOCUMENTS) {
+      for (const [, script = ''] of readDocument(document).matchAll(/\bnpm run ([\w:]+)/g)) {
+        expect(scripts, `${document} names ${script}`).toHaveProperty([script])
       }
     }
   })
