@@ -62,13 +62,22 @@ describe('the README', () => {
   })
 
   test('its shell blocks do what it says, in their order', async () => {
-    const blocks = blocksOf('sh').filter((text) => text.includes('npx') && !text.includes('simulator'))
+    const tested = blocksOf('sh').filter((text) => !text.includes('simulator'))
+    const blocks = tested.filter((text) => text.includes('npx'))
     expect(blocks).not.toHaveLength(0)
+    // The rest are npm's own, which the test above looks at: a block that nobody runs would go stale.
+    for (const block of tested.filter((text) => !blocks.includes(text))) expect(block).toMatch(/^npm /)
     const script = `set -e\n${blocks.map(withTestServers).join('\n')}`
     const { stdout } = await run('bash', ['-c', script], { cwd: folder, env: { ...process.env, REDIS_URL: redis.url } })
     expect(stdout).toMatch(/1 accepted[\s\S]*drained: nothing is pending[\s\S]*Last sent: name, 200/)
     expect(simulator.runs.get('r1')).toMatchObject({ name: 'a' })
     expect(await readFile(join(folder, 'refused.ndjson'), 'utf8')).toBe('')
+  })
+
+  test('npx finds the command of a checkout', async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+    const { stdout } = await run('npx', ['--offline', 'sift-run-updater', '--version'], { cwd: ROOT })
+    expect(stdout.trim()).toBe(version)
   })
 
   test('its library block compiles and runs', async () => {
@@ -95,7 +104,8 @@ describe('the README', () => {
 
   test('its container commands name services of docker-compose.yml', async () => {
     const compose = await readFile(join(ROOT, 'docker-compose.yml'), 'utf8')
-    for (const [, service] of readme.matchAll(/docker compose up -d (\w+)/g))
-      expect(compose).toMatch(new RegExp(`^  ${service}:`, 'm'))
+    const services = [...readme.matchAll(/docker compose up -d (\w+)/g)].map(([, service]) => service)
+    expect(services).not.toHaveLength(0)
+    for (const service of services) expect(compose).toMatch(new RegExp(`^  ${service}:`, 'm'))
   })
 })
