@@ -3,6 +3,7 @@
  * and the options of the library go through the same schemas, and each is told all of its problems at once.
  */
 import { readFileSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
 import { parse as parseDotenv } from 'dotenv'
 import { z } from 'zod'
 import { ConfigurationError } from './errors.js'
@@ -19,7 +20,7 @@ const HOUR_MS = 3_600_000
 const YEAR_MS = 365 * 24 * HOUR_MS
 
 /** A setting whose value must never be shown. */
-const SECRET = new Set(['REDIS_URL', 'SIFT_REST_URL', 'SIFT_API_KEY'])
+const SECRET = new Set(['REDIS_URL', 'SIFT_REST_URL', 'SIFT_API_KEY', 'AUTH_TOKEN'])
 
 function whole(least: number, most: number) {
   return z
@@ -44,6 +45,7 @@ const LIMITS = {
   sentTtlMs: whole(1_000, YEAR_MS),
   maxPendingRuns: whole(1, 1_000_000_000),
   maxRedisMemoryPercent: whole(1, 100),
+  port: whole(0, 65_535),
 }
 
 const queueName = z
@@ -139,6 +141,14 @@ const SETTINGS = z.object({
   MAX_REDIS_MEMORY_PERCENT: fromText(LIMITS.maxRedisMemoryPercent)
     .default(DEFAULT_MAX_REDIS_MEMORY_PERCENT)
     .describe("share of Redis's maxmemory above which new runs are refused"),
+  HOST: z.string().default('127.0.0.1').describe('address to listen on; anything but loopback needs AUTH_TOKEN'),
+  AUTH_TOKEN: z
+    .string()
+    .regex(/^[!-~]{1,1000}$/, 'must be 1 to 1,000 printable ASCII characters without blanks')
+    .optional()
+    .describe('asked for by every route but health, once it is set'),
+  PORT: fromText(LIMITS.port).default(3_000).describe('of serve; 0: a free port, which it tells'),
+  METRICS_PORT: fromText(LIMITS.port).optional().describe("a worker's own /metrics; 0: a free port, which it tells"),
 })
 
 export type Config = Readonly<z.output<typeof SETTINGS>>
@@ -217,6 +227,21 @@ function pairProblems(texts: Environment, config: Config | undefined, needsApiKe
     )
   }
   return problems
+}
+
+/**
+ * For what listens: only this machine may come in without a token.
+ * @throws ConfigurationError
+ */
+export function refuseOpenAddress({ HOST, AUTH_TOKEN }: Config): void {
+  if (AUTH_TOKEN !== undefined || isLoopback(HOST)) return
+  throw new ConfigurationError([
+    `HOST is "${HOST}", which other machines can reach; set AUTH_TOKEN, or listen on 127.0.0.1`,
+  ])
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 /**

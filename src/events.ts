@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import type { RejectionCode } from './errors.js'
 
 /**
  * The facts that a worker and a producer tell. Core code emits them and words nothing: one file turns them into log
@@ -10,6 +11,8 @@ export interface Facts {
    * place among all writes of their fields; empty where it was refused.
    */
   'update:merged': [{ runId: string; result: string; source: string; stamp: string }]
+  /** An update was refused: by the parser, which may have found neither run nor source, or by the merge. */
+  'update:rejected': [{ runId: string | null; source: string; code: RejectionCode }]
   /** A worker takes jobs. */
   'worker:ready': [{ lane: string }]
   'worker:closed': [{ lane: string }]
@@ -27,10 +30,13 @@ export interface Facts {
   ]
   /** A PATCH was refused for good, for a reason that lies in it. */
   'patch:refused': [{ runId: string; updateMask: string; reason: string; message: string; durationMs: number }]
+  /** A run was read, since its client key was refused. */
+  'run:read': [{ runId: string; durationMs: number }]
   /** A request ended badly and will be sent again. */
   'request:failed': [
     {
       runId: string
+      method: 'GET' | 'PATCH'
       kind: 'transient' | 'throttled' | 'held'
       reason: string
       message: string
@@ -73,3 +79,16 @@ export type FactName = keyof Facts
 
 /** Tells facts to whoever listens. */
 export class FactEmitter extends EventEmitter<Facts> {}
+
+export type FactListeners = { readonly [Name in FactName]?: (...fact: Facts[Name]) => void }
+
+/** Listens to several facts at once. The function that it returns ends that. */
+export function listenToFacts(facts: FactEmitter, listeners: FactListeners): () => void {
+  // Node's types can't follow a name that is a type parameter into the listener's.
+  const emitter: NodeJS.EventEmitter = facts
+  const entries = Object.entries(listeners) as [FactName, (...fact: unknown[]) => void][]
+  for (const [name, listener] of entries) emitter.on(name, listener)
+  return () => {
+    for (const [name, listener] of entries) emitter.off(name, listener)
+  }
+}

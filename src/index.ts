@@ -3,6 +3,7 @@
 export type { RejectionCode } from './errors.js'
 export { ConfigurationError, RedisUnavailableError, SiftRunUpdaterError, UpdateRejectedError } from './errors.js'
 export type { FactEmitter, FactName, Facts } from './events.js'
+export { collectMetrics } from './metrics/fact-metrics.js'
 export type { EnqueueResult } from './producer/enqueue-result.js'
 export { EnqueueInterruptedError } from './producer/enqueue-result.js'
 export type { ProducerOptions, RunUpdateProducer } from './producer/producer.js'

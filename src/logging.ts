@@ -35,6 +35,7 @@ type Line = readonly [level: Level, text: string, data?: object]
 /** A fact that stands for each run is told at `debug`: at a hundred runs a second nobody reads it. */
 const LINES: { readonly [Name in Exclude<FactName, TroubleName>]: (...fact: Facts[Name]) => Line } = {
   'update:merged': (fact) => ['debug', 'an update was taken in, or refused', fact],
+  'update:rejected': (fact) => ['debug', 'an update was refused', fact],
   'worker:ready': ({ lane }) => ['info', `taking jobs of ${lane}`, { lane }],
   'worker:closed': ({ lane }) => ['info', `closed; all of ${lane} that is unsent stays pending`, { lane }],
   'patch:applied': ({ sinceArrivalMs, durationMs, ...fact }) => [
@@ -52,6 +53,7 @@ const LINES: { readonly [Name in Exclude<FactName, TroubleName>]: (...fact: Fact
     'a request failed, and will be sent again',
     { ...fact, durationMs: Math.round(durationMs) },
   ],
+  'run:read': ({ durationMs, ...fact }) => ['debug', 'read', { ...fact, durationMs: Math.round(durationMs) }],
   'run:deferred': ({ delayMs, ...fact }) => ['info', 'the run backs off', { ...fact, delayMs: Math.round(delayMs) }],
   'run:superseded': (fact) => ['debug', 'the job is superseded', fact],
   'run:reopened': (fact) => ['info', 'a pending run had lost its job, and has a new one', fact],

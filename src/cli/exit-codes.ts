@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { ConfigurationError, RedisUnavailableError, SiftRunUpdaterError } from '../errors.js'
+import { isRedisTrouble } from '../redis/trouble.js'
 
 /** What a command ends with. Scripts rely on them. */
 export const EXIT = {
@@ -29,12 +30,4 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ConfigurationError || error instanceof UsageError) return EXIT.usage
   if (error instanceof RedisUnavailableError || isRedisTrouble(error)) return EXIT.unreachable
   return EXIT.refused
-}
-
-/** Whether it tells of Redis, or of the way to it, and not of a bug. */
-export function isRedisTrouble(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false
-  if (['ReplyError', 'MaxRetriesPerRequestError', 'ConnectionClosedError'].includes(error.name)) return true
-  // ioredis and BullMQ have no classes of their own for these.
-  return 'syscall' in error || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message)
 }

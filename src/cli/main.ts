@@ -2,15 +2,17 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SiftRunUpdaterError } from '../errors.js'
+import { isRedisTrouble } from '../redis/trouble.js'
 import { createCheckCommand } from './check.js'
 import { createDeadLettersCommand } from './dead-letters/dead-letters.js'
 import { createDemoCommand } from './demo/demo.js'
 import { createEnqueueCommand } from './enqueue.js'
-import { EXIT, EXIT_CODES_HELP, exitCodeOf, isRedisTrouble } from './exit-codes.js'
+import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
 import { createFlushCommand } from './flush.js'
 import { createLaneCommand } from './lane.js'
 import { tell } from './output.js'
 import { createRunCommand } from './run.js'
+import { createServeCommand } from './serve.js'
 import { createSimulatorCommand } from './simulator.js'
 import { createStatusCommand } from './status.js'
 import { createWorkerCommand } from './worker.js'
@@ -31,6 +33,7 @@ function createProgram(): Command {
     createCheckCommand(),
     createEnqueueCommand(),
     createWorkerCommand(),
+    createServeCommand(),
     createStatusCommand(),
     createLaneCommand(),
     createRunCommand(),

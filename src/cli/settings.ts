@@ -13,13 +13,13 @@ import {
 /** What every command needs that talks to Redis. */
 export const LANE_SETTINGS = ['REDIS_URL', 'QUEUE_NAME', 'QUEUE_PREFIX'] as const satisfies readonly Variable[]
 
-/** A key in an argument would be seen by every user of the machine, so it has no option. */
-type OptionVariable = Exclude<Variable, 'SIFT_API_KEY'>
+/** A secret in an argument would be seen by every user of the machine, so it has no option. */
+type OptionVariable = Exclude<Variable, 'SIFT_API_KEY' | 'AUTH_TOKEN'>
 
 /** All of a worker's. */
 export const WORKER_SETTINGS = VARIABLES.filter(
   (variable): variable is OptionVariable =>
-    !['SIFT_API_KEY', 'MAX_PENDING_RUNS', 'MAX_REDIS_MEMORY_PERCENT'].includes(variable),
+    !['SIFT_API_KEY', 'AUTH_TOKEN', 'PORT', 'MAX_PENDING_RUNS', 'MAX_REDIS_MEMORY_PERCENT'].includes(variable),
 )
 
 /** Gives a command these settings as options; each is described as in the environment. */

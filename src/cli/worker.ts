@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { type Config, readApiKey, workerOptions } from '../config.js'
 import { ConfigurationError } from '../errors.js'
+import type { MetricsServer } from '../http/metrics-server.js'
 import { createLogger, logFacts } from '../logging.js'
 import { describeRedis } from '../redis/connection.js'
 import { createWorker, type RunUpdateWorker } from '../worker/worker.js'
@@ -9,6 +10,7 @@ import { EXIT, type ExitCode } from './exit-codes.js'
 import { onStop } from './interrupt.js'
 import { printLine } from './output.js'
 import { addSettings, readSettings, WORKER_SETTINGS } from './settings.js'
+import { serveWorkerMetrics } from './worker-metrics.js'
 
 /** Requests in flight may finish; whatever hangs for longer is cut. A container is killed after ten seconds. */
 const CLOSE_TIMEOUT_MS = 8_000
@@ -47,14 +49,19 @@ async function runWorker(config: Config, options: WorkerCommandOptions): Promise
   stop.addEventListener('abort', () =>
     logger.info('closing; requests in flight may finish (a second signal cuts them)'),
   )
-  void worker.ready().then(
-    () => printLine(describeWorker(config)),
-    () => {},
-  )
+  let metrics: MetricsServer | undefined
   try {
+    const port = config.METRICS_PORT
+    metrics = port === undefined ? undefined : await serveWorkerMetrics(config, port, worker.facts)
+    const metricsUrl = metrics?.url
+    void worker.ready().then(
+      () => printLine(describeWorker(config, metricsUrl)),
+      () => {},
+    )
     return options.drain ? await drain(config, worker, stop, options.timeout) : await runUntil(stop, worker)
   } finally {
     await close(worker)
+    await metrics?.close()
   }
 }
 
@@ -77,9 +84,9 @@ async function close(worker: RunUpdateWorker): Promise<void> {
   setTimeout(() => process.exit(), HURRIED_CLOSE_MS).unref()
 }
 
-function describeWorker(config: Config): string {
+function describeWorker(config: Config, metricsUrl: string | undefined): string {
   const rate = `${config.RATE_LIMIT_MAX} requests in ${config.RATE_LIMIT_DURATION_MS} ms`
-  return `worker ready: lane ${config.QUEUE_NAME}, Redis ${describeRedis(config.REDIS_URL)}, Sift ${config.SIFT_REST_URL}, ${rate}, ${config.CONCURRENCY} jobs at a time`
+  return `worker ready: lane ${config.QUEUE_NAME}, Redis ${describeRedis(config.REDIS_URL)}, Sift ${config.SIFT_REST_URL}, ${rate}, ${config.CONCURRENCY} jobs at a time${metricsUrl === undefined ? '' : `, metrics ${metricsUrl}`}`
 }
 
 function readSeconds(text: string): number {

@@ -32,7 +32,7 @@ export function createDeadLetterWorker(
         throw new UnrecoverableError('This job is no dead letter: it was added by another program.')
       }
       // A retry may reset the attempts, but never the stack trace.
-      if (job.attemptsMade === 0 && !job.stacktrace?.length) throw new UnrecoverableError(letter.message)
+      if (job.attemptsMade === 0 && !job.stacktrace?.length) throw failure(letter.message)
       try {
         await redriveLetter(letter, deadLetters, facts, closing.signal)
       } catch (error) {
@@ -78,5 +78,12 @@ async function failAgain(job: Job, { id, runId, message }: DeadLetter, facts: Fa
   facts.emit('dead-letter:refused-again', { id, runId, message: why })
   // The log is for people: a job that was removed meanwhile needs none.
   await job.log(`${new Date().toISOString()} retry failed: ${why}`).catch(() => {})
-  throw new UnrecoverableError(message)
+  throw failure(message)
+}
+
+/** With its words alone: dashboards show the stack as the cause, and where our code lies is none. */
+function failure(message: string): UnrecoverableError {
+  const error = new UnrecoverableError(message)
+  error.stack = String(error)
+  return error
 }

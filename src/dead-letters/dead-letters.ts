@@ -93,10 +93,15 @@ export class DeadLetters {
     return toLetterJob(await this.queue.getJob(id))
   }
 
+  /** The ids of all letters, newest first within a state; a foreign job's may be among them. */
+  async ids(): Promise<string[]> {
+    // One look at all states at once: a letter that is being retried moves between them.
+    return await this.queue.getRanges([...STATES], 0, -1)
+  }
+
   /** All letters, in every state, newest first within a state. What is removed meanwhile makes it skip nothing else. */
   async *list(): AsyncGenerator<Job<DeadLetter>> {
-    // One look at all states at once: a letter that is being retried moves between them.
-    const ids = await this.queue.getRanges([...STATES], 0, -1)
+    const ids = await this.ids()
     for (let start = 0; start < ids.length; start += PAGE) {
       const jobs = await Promise.all(ids.slice(start, start + PAGE).map((id) => this.find(id)))
       yield* jobs.filter((job) => job !== undefined)

@@ -1,12 +1,15 @@
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Lane } from '../redis/lane.js'
+import { jobTelemetry, queueTelemetry } from '../tracing/job-telemetry.js'
 import { type FlushJobData, flushJobId } from './flush-job.js'
 
 export interface FlushJob {
   readonly runId: string
   readonly generation: string
   readonly delayMs: number
+  /** Of the update that opened the generation, where it is traced. */
+  readonly origin?: string
 }
 
 const FLUSH_JOB_NAME = 'flush'
@@ -17,7 +20,7 @@ export class FlushQueue {
 
   /** The connection stays the caller's; so do its errors, which BullMQ tells here once more. */
   constructor(redis: Redis, lane: Lane) {
-    this.queue = new Queue(lane.queueName, { connection: redis, prefix: lane.prefix })
+    this.queue = new Queue(lane.queueName, { connection: redis, prefix: lane.prefix, ...queueTelemetry() })
     this.queue.on('error', () => {})
   }
 
@@ -25,10 +28,14 @@ export class FlushQueue {
   async add(jobs: readonly FlushJob[]): Promise<void> {
     if (jobs.length === 0) return
     await this.queue.addBulk(
-      jobs.map(({ runId, generation, delayMs }) => ({
+      jobs.map(({ runId, generation, delayMs, origin }) => ({
         name: FLUSH_JOB_NAME,
         data: { runId, generation },
-        opts: { jobId: flushJobId(runId, generation), delay: Math.max(0, Math.round(delayMs)) },
+        opts: {
+          jobId: flushJobId(runId, generation),
+          delay: Math.max(0, Math.round(delayMs)),
+          ...jobTelemetry(origin),
+        },
       })),
     )
   }

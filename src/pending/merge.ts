@@ -9,6 +9,10 @@ import { SCRIPTS } from './scripts.js'
 /** An update on its way into Redis; `tie` orders observations of one instant (the number of an intake job). */
 export interface MergeUpdate extends ParsedUpdate {
   readonly tie?: number
+  /** Where it came from, for tracing: one word. Absent where it isn't traced. */
+  readonly origin?: string
+  /** Somebody waits for what becomes of it: that is announced, with Sift's answer. */
+  readonly isAwaited?: boolean
 }
 
 export type MergeStatus = 'accepted' | 'stale' | 'conflict' | 'observed_in_future' | 'overloaded' | 'unreadable'
@@ -65,7 +69,8 @@ export async function mergeUpdates(
   for (const update of updates) {
     keys.push(lane.pending(update.runId), lane.sent(update.runId))
     const writes = toWrites(update.writes)
-    args.push(update.runId, update.observedAtUs?.toString() ?? '', update.tie ?? 0, update.source ?? '', writes.length)
+    args.push(update.runId, update.observedAtUs?.toString() ?? '', update.tie ?? 0, update.source ?? '')
+    args.push(update.origin ?? '', update.isAwaited ? 1 : 0, writes.length)
     for (const write of writes) args.push(write.path, write.rule, write.json)
   }
   const reply = (await SCRIPTS.mergeUpdates.run(

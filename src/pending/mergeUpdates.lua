@@ -12,7 +12,8 @@
 -- ARGV[3] futureLimitUs   how far ahead of Redis's clock an observation may lie
 -- ARGV[4] maxPendingRuns  at this many, no new run is taken; 0: no limit
 -- ARGV[5] memoryIsShort   1: no new run is taken
--- ARGV[..] for each update: run id, observed us or empty, tie, source, number of writes;
+-- ARGV[..] for each update: run id, observed us or empty, tie, source, origin or empty,
+--          1 if somebody waits for its outcome, number of writes;
 --          for each of its writes: path, rule ('latest' or 'first'), JSON of the value ('null' clears)
 --
 -- Returns {'too_late', now us}
@@ -23,6 +24,7 @@
 -- @include ../redis/time.lua
 -- @include judge.lua
 -- @include generation.lua
+-- @include origins.lua
 
 local indexKey, sequenceKey, clockKey = KEYS[1], KEYS[2], KEYS[3]
 local nowUs = readNowUs(ARGV[1])
@@ -49,6 +51,8 @@ end
 local function readUpdate()
   local update = { runId = nextArgument(), observedUs = tonumber(nextArgument()), tie = tonumber(nextArgument()) }
   update.source = nextArgument()
+  update.origin = nextArgument()
+  update.isAwaited = nextArgument() == '1'
   update.writes = {}
   for i = 1, tonumber(nextArgument()) do
     update.writes[i] = { path = nextArgument(), rule = nextArgument(), value = nextArgument() }
@@ -120,10 +124,16 @@ local function mergeUpdate(update, pendingKey, sentKey)
       addJob = 1
     end
     redis.call('HSET', pendingKey, unpack(taken))
+    if update.origin ~= '' then
+      addOrigin(pendingKey, update.origin)
+    end
   end
   if generation then
     -- A count that was edited into no number must not end the batch in its middle.
     redis.pcall('HINCRBY', pendingKey, 'updates', 1)
+    if update.isAwaited then
+      redis.call('HSET', pendingKey, 'awaited', '1')
+    end
   end
 
   local status = 'stale'

@@ -18,6 +18,7 @@ import type { FieldPath } from '../run/fields.js'
 import { type Permit, remainingMs } from '../throttle/throttle.js'
 import { type CorruptEntry, type Entry, readEntries, type Write } from './entry.js'
 import { readList } from './merge.js'
+import { type EndedWrites, toAnnouncement } from './outcome.js'
 import { SCRIPTS } from './scripts.js'
 
 /** One run's job: which generation of which run, and the call of the processor that asks. */
@@ -33,6 +34,8 @@ export interface Claim {
   readonly corrupt: readonly CorruptEntry[]
   /** How many updates were merged into what is handed out. */
   readonly updates: number
+  /** Where they came from, for tracing; the newest few. */
+  readonly origins: readonly string[]
   /** Redis's time, and when the generation was opened. */
   readonly nowUs: number
   readonly openedUs: number
@@ -41,6 +44,8 @@ export interface Claim {
   readonly tries: number
   /** What went wrong last, as JSON, since the generation was opened. */
   readonly trouble: string | null
+  /** Somebody waits for what becomes of some of it. */
+  readonly isAwaited: boolean
   /** A held answer of this run has just been counted as its own failure: it backs off, and sends nothing now. */
   readonly mustBackOff: boolean
 }
@@ -57,7 +62,13 @@ export type Failure = 'none' | 'uncounted' | 'counted' | 'held'
 
 export type Released =
   | { readonly kind: 'gone' | 'superseded' | 'leased' }
-  | { readonly kind: 'opened'; readonly generation: string; readonly delayMs: number }
+  | {
+      readonly kind: 'opened'
+      readonly generation: string
+      readonly delayMs: number
+      /** Of the first update that is left; absent where none is traced. */
+      readonly origin?: string
+    }
 
 export interface Redriven {
   readonly generation: string | null
@@ -106,12 +117,13 @@ export class PendingUpdates {
     }
   }
 
-  /** `outcome` is kept with the run, for people. */
+  /** `outcome` is kept with the run, for people; `ended` is told to those who wait for the writes. */
   async settle(
     runId: string,
     writes: readonly (Write & { stamp: string })[],
     outcome: object,
     probe: string,
+    ended?: EndedWrites,
   ): Promise<void> {
     await SCRIPTS.settleWrites.run(
       this.#redis,
@@ -123,16 +135,22 @@ export class PendingUpdates {
         outcome: JSON.stringify(outcome),
         sentTtlMs: this.#policy.sentTtlMs,
         probe,
+        ...this.#announcement(ended),
       },
       { args: writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json]) },
     )
   }
 
-  async setAside(runId: string, writes: readonly { path: string; stamp: string }[], outcome: object): Promise<void> {
+  async setAside(
+    runId: string,
+    writes: readonly { path: string; stamp: string }[],
+    outcome: object,
+    ended?: EndedWrites,
+  ): Promise<void> {
     await SCRIPTS.setAsideWrites.run(
       this.#redis,
       this.#keys(runId),
-      { outcome: JSON.stringify(outcome) },
+      { outcome: JSON.stringify(outcome), ...this.#announcement(ended) },
       { args: writes.flatMap(({ path, stamp }) => [path, stamp]) },
     )
   }
@@ -167,9 +185,13 @@ export class PendingUpdates {
     return { failures, tries }
   }
 
-  /** `updates`: how many updates were handed out to this job. */
-  async release({ runId, generation, owner }: Holder, updates: number): Promise<Released> {
-    const [kind, opened = '', delayUs] = (await SCRIPTS.releaseRun.run(this.#redis, this.#keys(runId), {
+  /** `updates`: how many updates were handed out to this job; `origins`: theirs. */
+  async release(
+    { runId, generation, owner }: Holder,
+    updates: number,
+    origins: readonly string[] = [],
+  ): Promise<Released> {
+    const [kind, opened = '', delayUs, origin = ''] = (await SCRIPTS.releaseRun.run(this.#redis, this.#keys(runId), {
       nowUs: this.nowUs,
       runId,
       generation,
@@ -177,8 +199,10 @@ export class PendingUpdates {
       windowUs: msToUs(this.#policy.coalesceWindowMs),
       longestLeaseUs: msToUs(leaseMs(this.#policy)),
       updates,
-    })) as [Released['kind'], string?, string?]
-    return kind === 'opened' ? { kind, generation: opened, delayMs: Number(delayUs) / 1000 } : { kind }
+      origins: origins.join(' '),
+    })) as [Released['kind'], string?, string?, string?]
+    if (kind !== 'opened') return { kind }
+    return { kind, generation: opened, delayMs: Number(delayUs) / 1000, ...(origin !== '' && { origin }) }
   }
 
   /** The new generation, or null where the expected one (null: none was found) is no longer pending. */
@@ -206,6 +230,10 @@ export class PendingUpdates {
     }
   }
 
+  #announcement(ended: EndedWrites | undefined) {
+    return { outcomesChannel: this.#lane.outcomes, announcement: ended === undefined ? '' : toAnnouncement(ended) }
+  }
+
   #keys(runId: string) {
     const { index, sequence, lettered, throttle } = this.#lane
     return { index, sequence, lettered, throttle, pending: this.#lane.pending(runId), sent: this.#lane.sent(runId) }
@@ -221,11 +249,13 @@ function readClaim(reply: readonly string[]): Claim {
     kind: 'granted',
     ...readEntries(fields),
     updates: number('updates'),
+    origins: fields.get('origins')?.split(' ') ?? [],
     nowUs: Number(nowUs),
     openedUs: number('openedUs'),
     failures: number('failures'),
     tries: number('tries'),
     trouble: fields.get('trouble') ?? null,
+    isAwaited: fields.has('awaited'),
     mustBackOff: Number(heldIsCounted) === 1,
   }
 }

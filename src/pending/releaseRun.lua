@@ -14,20 +14,22 @@
 -- ARGV[5] windowUs
 -- ARGV[6] longestLeaseUs
 -- ARGV[7] updates         how many of the merged updates were handed out to this job
+-- ARGV[8] origins         those that were handed out to this job, separated by spaces
 --
--- Returns {'gone'}, {'opened', generation, us until the window since the first left-over write is over},
---         {'superseded'} or {'leased'}
+-- Returns {'gone'}, {'superseded'}, {'leased'} or {'opened', generation, us until the window since the first left-over
+--         write is over, the first origin that is left or ''}
 -- @include ../redis/time.lua
 -- @include generation.lua
 -- @include lease.lua
+-- @include origins.lua
 -- @include stamp.lua
 
 local pendingKey, indexKey, sequenceKey = KEYS[1], KEYS[2], KEYS[3]
 local nowUs = readNowUs(ARGV[1])
 local runId, generation, owner = ARGV[2], ARGV[3], ARGV[4]
-local windowUs, longestLeaseUs, updates = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local windowUs, longestLeaseUs, updates, origins = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 
-local known = redis.call('HMGET', pendingKey, 'generation', 'leaseOwner', 'leaseUntilUs', 'updates')
+local known = redis.call('HMGET', pendingKey, 'generation', 'leaseOwner', 'leaseUntilUs', 'updates', 'origins')
 if othersLeaseUs(pendingKey, known[2], known[3], owner, nowUs, longestLeaseUs) then
   return { 'leased' }
 end
@@ -57,6 +59,7 @@ if not isSomethingLeft then
 end
 redis.call('HDEL', pendingKey, 'leaseOwner', 'leaseUntilUs', 'failures', 'tries', 'appliedMark', 'heldMark', 'trouble')
 redis.call('HSET', pendingKey, 'updates', digits(math.max(0, (tonumber(known[4]) or 0) - updates)))
+local firstOrigin = known[5] and dropOrigins(pendingKey, known[5], origins) or ''
 local opened = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
 local waitUs = math.max(0, firstArrivedUs + windowUs - nowUs)
-return { 'opened', opened, digits(waitUs) }
+return { 'opened', opened, digits(waitUs), firstOrigin }

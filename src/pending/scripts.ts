@@ -18,9 +18,13 @@ export const SCRIPTS = {
   settleWrites: new Script(
     file('settleWrites'),
     ['pending', 'sent', 'lettered', 'throttle'],
-    ['nowUs', 'channel', 'runId', 'outcome', 'sentTtlMs', 'probe'],
+    ['nowUs', 'channel', 'runId', 'outcome', 'sentTtlMs', 'probe', 'outcomesChannel', 'announcement'],
   ),
-  setAsideWrites: new Script(file('setAsideWrites'), ['pending', 'sent'], ['outcome']),
+  setAsideWrites: new Script(
+    file('setAsideWrites'),
+    ['pending', 'sent'],
+    ['outcome', 'outcomesChannel', 'announcement'],
+  ),
   keepSent: new Script(file('keepSent'), ['sent', 'lettered'], ['nowUs', 'runId']),
   forgetSent: new Script(file('forgetSent'), ['sent', 'lettered'], ['runId', 'letteredAtMs', 'sentTtlMs']),
   deferRun: new Script(
@@ -31,7 +35,7 @@ export const SCRIPTS = {
   releaseRun: new Script(
     file('releaseRun'),
     ['pending', 'index', 'sequence'],
-    ['nowUs', 'runId', 'generation', 'owner', 'windowUs', 'longestLeaseUs', 'updates'],
+    ['nowUs', 'runId', 'generation', 'owner', 'windowUs', 'longestLeaseUs', 'updates', 'origins'],
   ),
   reopenRun: new Script(file('reopenRun'), ['pending', 'index', 'sequence'], ['runId', 'generation']),
 } as const

@@ -5,17 +5,21 @@
 -- KEYS[2] sent
 --
 -- ARGV[1] outcome  JSON, for people: what was refused, when and why
+-- ARGV[2] outcomesChannel
+-- ARGV[3] announcement  for those who wait for the writes; empty: nobody does
 -- ARGV[..] for each write: path, stamp
 --
 -- Returns nothing.
 -- @include removeWrites.lua
+-- @include announceOutcome.lua
 
 local pendingKey, sentKey = KEYS[1], KEYS[2]
-local outcome = ARGV[1]
-local FIRST_WRITE_ARG, ARGS_A_WRITE = 2, 2
+local outcome, outcomesChannel, announcement = ARGV[1], ARGV[2], ARGV[3]
+local FIRST_WRITE_ARG, ARGS_A_WRITE = 4, 2
 
 for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
   local path, stamp = ARGV[i], ARGV[i + 1]
   removeWrite(pendingKey, path, stamp)
 end
 redis.call('HSET', sentKey, 'outcome', outcome)
+announceOutcome(outcomesChannel, announcement)

@@ -13,6 +13,8 @@
 -- ARGV[4] outcome    JSON, for people: what was sent, and when
 -- ARGV[5] sentTtlMs
 -- ARGV[6] probe      of the permit, or empty
+-- ARGV[7] outcomesChannel
+-- ARGV[8] announcement  for those who wait for the writes; empty: nobody does
 -- ARGV[..] for each write: path, stamp, rule, JSON of the value
 --
 -- Returns the state of the lane.
@@ -20,11 +22,13 @@
 -- @include ../throttle/lane.lua
 -- @include stamp.lua
 -- @include removeWrites.lua
+-- @include announceOutcome.lua
 
 local pendingKey, sentKey, letteredKey, throttleKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local nowUs = readNowUs(ARGV[1])
 local channel, runId, outcome, sentTtlMs, probe = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local FIRST_WRITE_ARG, ARGS_A_WRITE = 7, 4
+local outcomesChannel, announcement = ARGV[7], ARGV[8]
+local FIRST_WRITE_ARG, ARGS_A_WRITE = 9, 4
 
 for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
   local path, stamp, rule, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -42,6 +46,7 @@ redis.call('HSET', sentKey, 'outcome', outcome)
 if not redis.call('ZSCORE', letteredKey, runId) then
   redis.call('PEXPIRE', sentKey, sentTtlMs)
 end
+announceOutcome(outcomesChannel, announcement)
 
 local lane = readLane(throttleKey, nowUs)
 writeLane(throttleKey, lane, { applied = (lane.applied or 0) + 1, stormReason = false, stormRuns = false, accepted = false })

@@ -20,6 +20,7 @@ import { type Policy, policyWith } from '../policy.js'
 import { connect, PRODUCER_CONNECTION, type RedisSource } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
 import { type ParseResult, parseRunUpdate, parseRunUpdateText, type RunUpdate } from '../run/parse.js'
+import { traceUpdates } from '../tracing/update-spans.js'
 import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from './enqueue-result.js'
 import { BATCH_SIZE, before, MergeQueue } from './merge-queue.js'
 
@@ -54,20 +55,26 @@ export interface RunUpdateProducer {
    * @throws EnqueueInterruptedError (a RedisUnavailableError) with the `results` so far, where Redis went away.
    */
   enqueueTexts(texts: readonly string[]): Promise<EnqueueResult[]>
+  /**
+   * The same for updates that were parsed already.
+   * @throws EnqueueInterruptedError as `enqueueMany`
+   */
+  enqueueParsed(updates: readonly MergeUpdate[]): Promise<EnqueueResult[]>
   /** Lets calls in flight end, then closes the connection. */
   close(): Promise<void>
 }
 
 /**
  * A Redis that is away is told by each call, not here.
+ * @param facts where what happens is told; a worker tells its intake's facts as its own
  * @throws ConfigurationError for options that cannot work.
  */
-export function createProducer(options: ProducerOptions): RunUpdateProducer {
-  return new LaneProducer(options)
+export function createProducer(options: ProducerOptions, facts: FactEmitter = new FactEmitter()): RunUpdateProducer {
+  return new LaneProducer(options, facts)
 }
 
 class LaneProducer implements RunUpdateProducer {
-  readonly facts = new FactEmitter()
+  readonly facts: FactEmitter
   readonly #policy: Policy
   readonly #lane: Lane
   readonly #redis: Redis
@@ -77,8 +84,9 @@ class LaneProducer implements RunUpdateProducer {
   #queues: { readonly flushQueue: FlushQueue; readonly deadLetters: DeadLetters } | undefined
   readonly #inFlight = new Set<Promise<unknown>>()
 
-  constructor(options: ProducerOptions) {
+  constructor(options: ProducerOptions, facts: FactEmitter) {
     checkLibraryOptions(options)
+    this.facts = facts
     const { coalesceWindowMs } = options
     this.#policy = policyWith(coalesceWindowMs === undefined ? {} : { coalesceWindowMs })
     this.#lane = laneOf(options.queueName, options.queuePrefix)
@@ -104,6 +112,10 @@ class LaneProducer implements RunUpdateProducer {
 
   async enqueueTexts(texts: readonly string[]): Promise<EnqueueResult[]> {
     return await this.#track(this.#enqueueBatches(texts, parseRunUpdateText))
+  }
+
+  async enqueueParsed(updates: readonly MergeUpdate[]): Promise<EnqueueResult[]> {
+    return await this.#track(this.#enqueueBatches(updates, (update) => ({ ok: true, update })))
   }
 
   async close(): Promise<void> {
@@ -134,16 +146,23 @@ class LaneProducer implements RunUpdateProducer {
     const deadline = performance.now() + this.#policy.producerTimeoutMs
     const parsed = inputs.map((input) => parse(input))
     const good = parsed.flatMap((result) => (result.ok ? [result.update] : []))
-    const merged = good.length > 0 ? await this.#mergeQueue.merge(good, deadline) : []
-    this.#tell(good, merged)
-    await this.#finish(good, merged, deadline)
+    const merged = good.length > 0 ? await traceUpdates(good, (updates) => this.#merge(updates, deadline)) : []
     let next = 0
-    return parsed.map((result, index) => {
+    const results = parsed.map((result, index) => {
       if (!result.ok) return rejection(readRunId(inputs[index]), result.error)
       const outcome = merged[next++]
       if (!outcome) throw new TypeError('an update was merged without a result')
       return toResult(result.update.runId, outcome)
     })
+    this.#tellRejected(parsed, results)
+    return results
+  }
+
+  async #merge(updates: readonly MergeUpdate[], deadline: number): Promise<readonly Merged[]> {
+    const merged = await this.#mergeQueue.merge(updates, deadline)
+    this.#tell(updates, merged)
+    await this.#finish(updates, merged, deadline)
+    return merged
   }
 
   #tell(updates: readonly MergeUpdate[], merged: readonly Merged[]): void {
@@ -151,6 +170,16 @@ class LaneProducer implements RunUpdateProducer {
     for (const [index, { status, stamp }] of merged.entries()) {
       const { runId = '', source = '' } = updates[index] ?? {}
       this.facts.emit('update:merged', { runId, result: status, source, stamp })
+    }
+  }
+
+  #tellRejected(parsed: readonly ParseResult[], results: readonly EnqueueResult[]): void {
+    if (this.facts.listenerCount('update:rejected') === 0) return
+    for (const [index, { runId, error }] of results.entries()) {
+      if (!error) continue
+      const result = parsed[index]
+      const source = result?.ok ? (result.update.source ?? '') : ''
+      this.facts.emit('update:rejected', { runId, source, code: error.code })
     }
   }
 
@@ -175,10 +204,11 @@ class LaneProducer implements RunUpdateProducer {
   }
 
   async #addFlushJobs(updates: readonly MergeUpdate[], merged: readonly Merged[], deadline: number): Promise<void> {
-    const jobs = updates.flatMap(({ runId }, index) => {
+    const jobs = updates.flatMap(({ runId, origin }, index) => {
       const outcome = merged[index]
       if (!outcome?.addJob || outcome.generation === null) return []
-      return [{ runId, generation: outcome.generation, delayMs: this.#policy.coalesceWindowMs }]
+      const job = { runId, generation: outcome.generation, delayMs: this.#policy.coalesceWindowMs }
+      return [origin === undefined ? job : { ...job, origin }]
     })
     if (jobs.length === 0) return
     try {

@@ -36,6 +36,8 @@ export interface Lane {
   readonly redriveSlot: string
   /** Pub/sub channel: the lane's state has changed. */
   readonly announcements: string
+  /** Pub/sub channel: what became of writes that somebody waits for. */
+  readonly outcomes: string
   /** Hash: the pending update of one run. */
   pending(runId: string): string
   /** Hash with a TTL: what was last applied to one run, field by field. */
@@ -65,6 +67,7 @@ export function laneOf(queueName: string = DEFAULT_QUEUE_NAME, prefix: string = 
     deadLetterCounts: `${base}.dead-letter-counts`,
     redriveSlot: `${base}.redrive-slot`,
     announcements: `${base}.announcements`,
+    outcomes: `${base}.outcomes`,
     pending: (runId) => `${base}.pending:r-${runId}`,
     sent: (runId) => `${base}.sent:r-${runId}`,
   }

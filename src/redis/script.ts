@@ -13,14 +13,15 @@ export class Script<Key extends string, Arg extends string> {
   readonly file: URL
   readonly keys: readonly Key[]
   readonly args: readonly Arg[]
-  readonly #sha1: string
+  /** By which Redis knows the script once it is loaded. */
+  readonly sha1: string
 
   constructor(file: URL, keys: readonly Key[], args: readonly Arg[]) {
     this.file = file
     this.keys = keys
     this.args = args
     this.source = readWithIncludes(file)
-    this.#sha1 = createHash('sha1').update(this.source).digest('hex')
+    this.sha1 = createHash('sha1').update(this.source).digest('hex')
   }
 
   /** Runs the script. The reply is as Redis gives it: the caller of each script gives it its shape. */
@@ -33,7 +34,7 @@ export class Script<Key extends string, Arg extends string> {
     const allKeys = [...this.keys.map((name) => keys[name]), ...(rest.keys ?? [])]
     const all = [...allKeys, ...this.args.map((name) => args[name]), ...(rest.args ?? [])]
     try {
-      return await redis.evalsha(this.#sha1, allKeys.length, ...all)
+      return await redis.evalsha(this.sha1, allKeys.length, ...all)
     } catch (error) {
       // Redis forgets its scripts when it restarts, and a replica that takes over may never have had them.
       if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {

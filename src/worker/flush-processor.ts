@@ -16,7 +16,7 @@ import type { FlushQueue } from '../flush-queue/flush-queue.js'
 import type { Holder } from '../pending/pending-updates.js'
 import { backoffMs } from './backoff.js'
 import { type Ending, FlushEnded } from './ending.js'
-import { Flush, type Flusher } from './flush.js'
+import { Flush, type Flusher, type HandedOut } from './flush.js'
 import type { LaneGate } from './lane-gate.js'
 
 export interface FlushProcessorParts extends Omit<Flusher, 'abort' | 'show' | 'log' | 'tries'> {
@@ -59,8 +59,8 @@ export class FlushProcessor {
     const jobId = job.id ?? ''
     this.#aborts.set(jobId, abort)
     try {
-      const updates = await new Flush(this.#flusher(job, abort.signal), holder).run()
-      await this.#release(holder, updates)
+      const handedOut = await new Flush(this.#flusher(job, abort.signal), holder).run()
+      await this.#release(holder, handedOut)
       return 'sent'
     } catch (error) {
       return await this.#end(job, token, holder, error)
@@ -81,12 +81,12 @@ export class FlushProcessor {
     }
   }
 
-  async #release(holder: Holder, updates: number): Promise<void> {
+  async #release(holder: Holder, { updates, origins }: HandedOut): Promise<void> {
     const { pending, flushQueue } = this.#parts
-    const released = await pending.release(holder, updates)
+    const released = await pending.release(holder, updates, origins)
     if (released.kind !== 'opened') return
-    const { generation, delayMs } = released
-    await flushQueue.add([{ runId: holder.runId, generation, delayMs }])
+    const { kind: _kind, ...job } = released
+    await flushQueue.add([{ runId: holder.runId, ...job }])
   }
 
   async #end(job: Job<FlushJobData>, token: string, holder: Holder, error: unknown): Promise<FlushResult> {

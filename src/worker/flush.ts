@@ -13,7 +13,8 @@
 import type { DeadLetterReason } from '../dead-letters/dead-letter.js'
 import type { DeadLetters } from '../dead-letters/dead-letters.js'
 import type { Entry } from '../pending/entry.js'
-import type { Holder } from '../pending/pending-updates.js'
+import { type EndedWrites, orders, type SiftAnswer } from '../pending/outcome.js'
+import type { Claim, Holder } from '../pending/pending-updates.js'
 import type { PermanentVerdict } from '../sift/verdict.js'
 import { FlushEnded, MET_CLOSED_LANE } from './ending.js'
 import { halves } from './halves.js'
@@ -25,6 +26,9 @@ export interface Flusher extends Sender {
   /** The lines logged for this job so far, by this call or earlier ones: each try with its time. */
   tries(): Promise<readonly string[]>
 }
+
+/** What a flush was given to deal with, for the release. */
+export type HandedOut = Pick<Claim, 'updates' | 'origins'>
 
 type Refused = Extract<Sent, { kind: 'refused' }>
 
@@ -41,6 +45,8 @@ interface Cause {
   readonly httpStatus?: number | undefined
   readonly code?: number | undefined
   readonly heldClientKey?: string
+  /** Word for word, where there was one. */
+  readonly answer?: SiftAnswer | undefined
 }
 
 export class Flush {
@@ -48,8 +54,8 @@ export class Flush {
   readonly #holder: Holder
   /** The run is read once a job: what it said holds for all of the search. */
   #hasReadRun = false
-  /** How many updates were merged into what was handed out, for the release. */
-  #updates = 0
+  #handedOut: HandedOut = { updates: 0, origins: [] }
+  #isAwaited = false
 
   constructor(flusher: Flusher, holder: Holder) {
     this.#flusher = flusher
@@ -57,21 +63,22 @@ export class Flush {
   }
 
   /**
-   * @returns how many updates it dealt with.
+   * @returns what it dealt with.
    * @throws FlushEnded where the job can't go on now.
    */
-  async run(): Promise<number> {
+  async run(): Promise<HandedOut> {
     const sent = await this.#send()
     if (sent.kind === 'refused') await this.#isolate(sent)
     if (sent.kind === 'nothing') await this.#giveUpExhausted(sent.turn)
-    return this.#updates
+    return this.#handedOut
   }
 
   async #send(paths?: readonly Entry['path'][]): Promise<Sent> {
     for (;;) {
       const sent = await sendPending(this.#flusher, this.#holder, paths)
-      const { corrupt, updates } = sent.turn.claim
-      this.#updates = updates
+      const { corrupt, updates, origins, isAwaited } = sent.turn.claim
+      this.#handedOut = { updates, origins }
+      this.#isAwaited = isAwaited
       if (sent.kind !== 'nothing' || corrupt.length === 0) return sent
       for (const entry of corrupt) await this.#setCorruptAside(entry)
     }
@@ -87,20 +94,20 @@ export class Flush {
     })
   }
 
-  async #isolate({ entries, verdict, turn }: Refused): Promise<void> {
+  async #isolate({ entries, verdict, turn, answer }: Refused): Promise<void> {
     if (verdict.reason === 'permission_denied' || verdict.reason === 'run_not_found') {
-      await this.#condemn(turn.claim.entries, verdict)
+      await this.#condemn(turn.claim.entries, { ...verdict, answer })
       return
     }
     const clientKey = entries.find(({ path }) => path === 'clientKey')
     if (clientKey && !this.#hasReadRun && KEY_MAY_BE_SET.has(verdict.code ?? codeOf(verdict))) {
-      if (await this.#judgeClientKey(clientKey, verdict)) {
+      if (await this.#judgeClientKey(clientKey, { ...verdict, answer })) {
         await this.#sendPart(entries.filter((entry) => entry !== clientKey))
         return
       }
     }
     if (entries.length === 1) {
-      await this.#condemn(entries, verdict)
+      await this.#condemn(entries, { ...verdict, answer })
       return
     }
     for (const half of halves(entries)) await this.#sendPart(half)
@@ -113,7 +120,7 @@ export class Flush {
   }
 
   /** Asks Sift which key the run has. Returns whether that has settled the matter. */
-  async #judgeClientKey(entry: Entry, verdict: PermanentVerdict): Promise<boolean> {
+  async #judgeClientKey(entry: Entry, cause: Cause): Promise<boolean> {
     this.#hasReadRun = true
     const run = await readRun(this.#flusher, this.#holder)
     const held = run.clientKey
@@ -124,10 +131,12 @@ export class Flush {
         updateMask: 'clientKey',
         message: 'the run has this client key already',
       }
-      await this.#flusher.pending.settle(this.#holder.runId, [entry], outcome, '')
+      const answer = { status: 200, body: JSON.stringify({ run }) }
+      const ended = this.#ended('applied', [entry], outcome.message, answer)
+      await this.#flusher.pending.settle(this.#holder.runId, [entry], outcome, '', ended)
       return true
     }
-    await this.#condemn([entry], { ...verdict, reason: 'client_key_conflict', heldClientKey: held })
+    await this.#condemn([entry], { ...cause, reason: 'client_key_conflict', heldClientKey: held })
     return true
   }
 
@@ -142,8 +151,20 @@ export class Flush {
     }
     const letter = await deadLetters.record({ runId, writes: entries, ...cause, tries: await this.#flusher.tries() })
     const { id, updateMask, reason, message, deadLetteredAt } = letter
-    await pending.setAside(runId, entries, { at: deadLetteredAt, updateMask, reason, message, deadLetter: id })
+    const outcome = { at: deadLetteredAt, updateMask, reason, message, deadLetter: id }
+    await pending.setAside(runId, entries, outcome, this.#ended('refused', entries, message, cause.answer))
     facts.emit('dead-letter:recorded', { id, runId, updateMask, reason, message })
+  }
+
+  /** What those who wait for the writes are told; undefined: nobody does. */
+  #ended(
+    outcome: EndedWrites['outcome'],
+    entries: readonly Entry[],
+    message: string,
+    answer: SiftAnswer | undefined,
+  ): EndedWrites | undefined {
+    if (!this.#isAwaited) return undefined
+    return { runId: this.#holder.runId, outcome, writes: orders(entries), message, ...(answer && { answer }) }
   }
 
   async #setCorruptAside(corrupt: { path: string; stamp: string; json: string }): Promise<void> {

@@ -62,7 +62,8 @@ export async function readRunReport({ redis, lane, deadLetters }: RunReportParts
   }
 }
 
-function readPending(fields: ReadonlyMap<string, string>, nowUs: number): PendingReport | null {
+/** What the hash of a pending update says; null: nothing is pending. */
+export function readPending(fields: ReadonlyMap<string, string>, nowUs: number): PendingReport | null {
   const generation = fields.get('generation')
   if (generation === undefined) return null
   const number = (name: string): number => Number(fields.get(name) ?? 0) || 0

@@ -4,6 +4,7 @@
  */
 import pRetry from 'p-retry'
 import type { Entry } from '../pending/entry.js'
+import { orders, type SiftAnswer } from '../pending/outcome.js'
 import type { Holder } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
 import type { FieldPath } from '../run/fields.js'
@@ -11,6 +12,7 @@ import type { Writes } from '../run/parse.js'
 import { buildPatch, type PatchBody } from '../run/patch.js'
 import type { CallOptions, Exchange, SiftClient } from '../sift/client.js'
 import type { PermanentVerdict, RefusedVerdict } from '../sift/verdict.js'
+import { traceRequest } from '../tracing/request-span.js'
 import { FlushEnded, MET_CLOSED_LANE } from './ending.js'
 import { giveBack, type Turn, type TurnTaker, takeTurn } from './turn.js'
 
@@ -33,6 +35,8 @@ export type Sent =
       readonly turn: Turn
       readonly entries: readonly Entry[]
       readonly verdict: PermanentVerdict
+      /** Word for word, for those who wait for it; absent where it was too long. */
+      readonly answer?: SiftAnswer
     }
 
 /** Thrown inside a try, for p-retry. */
@@ -76,19 +80,26 @@ function mustDealFirst({ claim }: Turn, { maxAttempts }: Policy): boolean {
 export function readRun(sender: Sender, holder: Holder): Promise<Readonly<Record<string, unknown>>> {
   return withQuickRetries(sender, async () => {
     const turn = await takeTurn(sender, holder)
-    const reading = await sender.sift.getRun(holder.runId, callOptions(sender, turn))
+    const { runId } = holder
+    const reading = await traceRequest({ method: 'GET', runId, origins: [] }, () =>
+      sender.sift.getRun(runId, callOptions(sender, turn)),
+    )
     await sender.log(describe('GET', reading))
     if ('run' in reading) {
+      sender.facts.emit('run:read', { runId, durationMs: reading.durationMs })
       await sender.throttle.report(holder.runId, { kind: 'answered', reason: '', message: '' }, turn.permit)
       return reading.run
     }
     const verdict = reading.verdict
     if (verdict.kind === 'permanent') {
       // Sift has refused to show a run that it has just refused to change. It may be there later.
+      const { reason, message } = verdict
+      const failure = { kind: 'transient', reason, message, durationMs: reading.durationMs, ambiguous: false } as const
+      sender.facts.emit('request:failed', { runId, method: 'GET', ...failure })
       await sender.throttle.report(holder.runId, { kind: 'answered', reason: '', message: '' }, turn.permit)
       throw new TransientFailure(verdict, false)
     }
-    return await fail(sender, holder, turn, { ...reading, verdict })
+    return await fail(sender, holder, turn, 'GET', { ...reading, verdict })
   })
 }
 
@@ -99,7 +110,12 @@ async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readon
   for (const { path, value } of entries) Object.assign(writes, { [path]: value })
   const body = buildPatch(runId, writes)
   const startedAt = performance.now()
-  const [exchange] = await Promise.all([sender.sift.updateRun(body, callOptions(sender, turn)), sender.show(body)])
+  const { updates, origins } = claim
+  const traced = { method: 'PATCH', runId, origins, updates, updateMask: body.updateMask } as const
+  const [exchange] = await Promise.all([
+    traceRequest(traced, () => sender.sift.updateRun(body, callOptions(sender, turn))),
+    sender.show(body),
+  ])
   const { verdict, durationMs } = exchange
   const tell = sender.log(describe(`PATCH ${body.updateMask}`, exchange))
 
@@ -110,34 +126,43 @@ async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readon
       updateMask: body.updateMask,
       run: body.run,
     }
-    await Promise.all([sender.pending.settle(runId, entries, outcome, permit.probe), tell])
+    const answer = answerOf(exchange)
+    const ended = {
+      runId,
+      outcome: 'applied' as const,
+      writes: orders(entries),
+      ...(answer && { answer }),
+      message: 'applied',
+    }
+    const settled = sender.pending.settle(runId, entries, outcome, permit.probe, claim.isAwaited ? ended : undefined)
+    await Promise.all([settled, tell])
     const sinceClaimMs = performance.now() - startedAt
     const sinceArrivalMs = entries.map(({ arrivedUs }) => Math.max(0, (claim.nowUs - arrivedUs) / 1000 + sinceClaimMs))
     sender.facts.emit('patch:applied', {
       runId,
       updateMask: body.updateMask,
-      updates: claim.updates,
+      updates,
       durationMs,
       sinceArrivalMs,
     })
     return { kind: 'applied', turn }
   }
   await tell
-  if (verdict.kind !== 'permanent') return await fail(sender, holder, turn, { ...exchange, verdict })
+  if (verdict.kind !== 'permanent') return await fail(sender, holder, turn, 'PATCH', { ...exchange, verdict })
 
-  sender.facts.emit('patch:refused', {
-    runId,
-    updateMask: body.updateMask,
-    reason: verdict.reason,
-    message: verdict.message,
-    durationMs,
-  })
+  const { reason, message } = verdict
   const { isStorm } = await sender.throttle.report(runId, verdict, permit)
-  if (isStorm) throw new FlushEnded(MET_CLOSED_LANE)
   // Runs are created and updated at once: a missing one may be on its way.
   const isYoung = claim.nowUs - claim.openedUs < sender.policy.notFoundGraceMs * 1000
-  if (verdict.reason === 'run_not_found' && isYoung) throw new TransientFailure(verdict, false, false)
-  return { kind: 'refused', turn, entries, verdict }
+  if (reason === 'run_not_found' && isYoung && !isStorm) {
+    const failure = { kind: 'transient', reason, message, durationMs, ambiguous: false } as const
+    sender.facts.emit('request:failed', { runId, method: 'PATCH', ...failure })
+    throw new TransientFailure(verdict, false, false)
+  }
+  sender.facts.emit('patch:refused', { runId, updateMask: body.updateMask, reason, message, durationMs })
+  if (isStorm) throw new FlushEnded(MET_CLOSED_LANE)
+  const answer = answerOf(exchange)
+  return { kind: 'refused', turn, entries, verdict, ...(answer && { answer }) }
 }
 
 /** Tells the lane, and ends the try. */
@@ -145,13 +170,14 @@ async function fail(
   sender: Sender,
   holder: Holder,
   turn: Turn,
+  method: 'GET' | 'PATCH',
   { verdict, durationMs }: Exchange<RefusedVerdict>,
 ): Promise<never> {
   const { kind, reason, message } = verdict
   if (kind === 'permanent') throw new TypeError('a permanent answer is no failure of the try')
   const ambiguous = verdict.kind === 'transient' && verdict.ambiguous
   const waitMs = verdict.kind === 'held' ? undefined : verdict.waitMs
-  sender.facts.emit('request:failed', { runId: holder.runId, kind, reason, message, durationMs, ambiguous })
+  sender.facts.emit('request:failed', { runId: holder.runId, method, kind, reason, message, durationMs, ambiguous })
   await sender.throttle.report(holder.runId, { kind, reason, message, waitMs }, turn.permit)
   if (verdict.kind === 'transient' && turn.permit.probe === '') {
     throw new TransientFailure(verdict, !ambiguous && waitMs === undefined)
@@ -177,6 +203,10 @@ async function withQuickRetries<Result>(sender: Sender, run: () => Promise<Resul
     }
     throw error
   }
+}
+
+function answerOf({ httpStatus, responseBody }: Exchange): SiftAnswer | undefined {
+  return httpStatus === undefined || responseBody === undefined ? undefined : { status: httpStatus, body: responseBody }
 }
 
 function callOptions({ policy, abort }: Sender, { deadline }: Turn): CallOptions {

@@ -7,15 +7,18 @@ import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { FactEmitter } from '../events.js'
 import type { FlushJobData } from '../flush-queue/flush-job.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
+import { createIntakeWorker } from '../intake/intake-worker.js'
 import { checkLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
+import { createProducer, type RunUpdateProducer } from '../producer/producer.js'
 import { connect, type RedisSource, WORKER_CONNECTION } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
 import { mayEvict, readServerSetup, refuseOldServer } from '../redis/server-check.js'
 import { ApiKey } from '../sift/api-key.js'
 import { createSiftClient, type SiftClient } from '../sift/client.js'
 import { type Rate, Throttle } from '../throttle/throttle.js'
+import { queueTelemetry } from '../tracing/job-telemetry.js'
 import { FlushProcessor } from './flush-processor.js'
 import { LaneGate } from './lane-gate.js'
 import { Sweeper } from './sweeper.js'
@@ -82,6 +85,8 @@ class LaneWorker implements RunUpdateWorker {
   readonly #deadLetters: DeadLetters
   readonly #flushWorker: BullWorker<FlushJobData>
   readonly #deadLetterWorker: BullWorker
+  readonly #intakeProducer: RunUpdateProducer
+  readonly #intakeWorker: BullWorker
   readonly #gate: LaneGate
   readonly #sweeper: Sweeper
   /** Aborted by `close`: who waits for a slot gives its job back. */
@@ -131,6 +136,7 @@ class LaneWorker implements RunUpdateWorker {
       (job, token) => processor.process(job, token ?? ''),
       {
         ...queueOptions,
+        ...queueTelemetry(),
         autorun: false,
         concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,
         lockDuration: policy.lockDurationMs,
@@ -160,7 +166,14 @@ class LaneWorker implements RunUpdateWorker {
       for (const jobId of jobIds) processor.abort(jobId)
     })
     this.#deadLetterWorker = createDeadLetterWorker(redis, lane, this.#deadLetters, policy, this.facts)
-    for (const worker of [this.#flushWorker, this.#deadLetterWorker]) {
+    const { queueName, prefix: queuePrefix } = lane
+    const { coalesceWindowMs } = policy
+    this.#intakeProducer = createProducer(
+      { redis: options.redis, queueName, queuePrefix, coalesceWindowMs },
+      this.facts,
+    )
+    this.#intakeWorker = createIntakeWorker(redis, lane, this.#intakeProducer, policy)
+    for (const worker of this.#workers) {
       worker.on('error', tellTrouble)
       // Each has a connection of its own besides, which may be the last to come back.
       worker.on('ready', tellRecovery)
@@ -184,6 +197,10 @@ class LaneWorker implements RunUpdateWorker {
     return this.#ready
   }
 
+  get #workers(): readonly BullWorker[] {
+    return [this.#flushWorker, this.#deadLetterWorker, this.#intakeWorker]
+  }
+
   async #start(): Promise<void> {
     const server = await readServerSetup(this.#redis)
     refuseOldServer(server)
@@ -196,7 +213,7 @@ class LaneWorker implements RunUpdateWorker {
     await this.#gate.listen(this.#subscriber, this.#lane)
     await this.#gate.look()
     if (this.#stopping.signal.aborted) return
-    for (const worker of [this.#flushWorker, this.#deadLetterWorker]) {
+    for (const worker of this.#workers) {
       worker.run().catch((error: Error) => this.facts.emit('redis:trouble', { error }))
     }
     this.#sweeper.start()
@@ -213,11 +230,12 @@ class LaneWorker implements RunUpdateWorker {
   async #close(): Promise<void> {
     this.#gate.end()
     this.#stopping.abort()
-    const ended = Promise.all([this.#flushWorker.close(), this.#deadLetterWorker.close(), this.#sweeper.stop()])
+    const ended = Promise.all([...this.#workers.map((worker) => worker.close()), this.#sweeper.stop()])
     // BullMQ's close waits for the end of a connection that was just being made again, and ioredis never tells that.
     await Promise.race([ended, once(this.#gone.signal, 'abort')])
     clearTimeout(this.#patience)
-    await Promise.all([this.#flushQueue.close(), this.#deadLetters.close(), this.#sift.close()])
+    const parts = [this.#intakeProducer, this.#flushQueue, this.#deadLetters, this.#sift]
+    await Promise.all(parts.map((part) => part.close()))
     for (const connection of [this.#redis, this.#subscriber]) connection.disconnect()
     this.facts.emit('worker:closed', { lane: this.#lane.queueName })
   }

@@ -34,7 +34,8 @@ export async function countSearch(mask: readonly FieldPath[], guilty: readonly F
   const leave = (paths: readonly { path: string }[]) => {
     entries = entries.filter((entry) => !paths.some(({ path }) => path === entry.path))
   }
-  const claim = { corrupt: [], updates: 1, nowUs: 2, openedUs: 1, failures: 0, tries: 0, trouble: null }
+  const counts = { updates: 1, nowUs: 2, openedUs: 1, failures: 0, tries: 0 }
+  const claim = { ...counts, corrupt: [], trouble: null, origins: [], isAwaited: false }
   // Only what a flush asks of each, which is all that it must depend on.
   const around = {
     pending: {

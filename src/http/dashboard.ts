@@ -1,0 +1,95 @@
+import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import type { HTTPStatus } from '@bull-board/api/typings/app'
+import { FastifyAdapter } from '@bull-board/fastify'
+import type { FastifyPluginAsync } from 'fastify'
+import type { Redis } from 'ioredis'
+import type { DeadLetters } from '../dead-letters/dead-letters.js'
+import type { FlushQueue } from '../flush-queue/flush-queue.js'
+import { openIntakeQueue } from '../intake/intake-queue.js'
+import type { Lane } from '../redis/lane.js'
+import { guardQueues } from './dashboard-guard.js'
+import { withoutInlineStyle } from './dashboard-page.js'
+import { DeadLettersAdapter, FlushJobsAdapter } from './dashboard-queues.js'
+
+export interface DashboardParts {
+  readonly redis: Redis
+  readonly lane: Lane
+  readonly flushQueue: FlushQueue
+  readonly deadLetters: DeadLetters
+}
+
+const DESCRIPTIONS = {
+  flush:
+    'One job a run that has something pending. Each shows the merged update that is pending now; it is sent as one PATCH.',
+  intake:
+    'Updates added by BullMQ clients of any language. A worker takes each in at once; a bad one fails, and says why.',
+  deadLetters:
+    'Fields that Sift refused, each with its cause. Retry sends one again, in its original order; removing discards it.',
+} as const
+
+/**
+ * Bull Board knows no setting for single buttons. Those that the guard refuses are hidden here, so that nobody looks for
+ * what they do: obliterating and emptying any queue, and cleaning all dead letters. Where a selector no longer fits
+ * another version, they are seen again, and refused as ever.
+ */
+const styleSheet = ({ deadLetterQueueName }: Lane): string => `.preload { background: Canvas; color: CanvasText }
+[role="menuitem"][class*="danger-"], [role="menuitem"]:has(+ [class*="danger-"]) { display: none }
+body:has(a[aria-current="page"][href*="/${deadLetterQueueName}"]) ul[class*="queueActions-"] > li:last-child:not(:first-child) { display: none }
+`
+
+/** Bull Board with the queues of a lane, below `prefix`. */
+export const dashboard: FastifyPluginAsync<DashboardParts & { prefix: string }> = async (server, parts) => {
+  const { redis, lane, flushQueue, deadLetters, prefix } = parts
+  const intake = openIntakeQueue(redis, lane)
+  // Not waited for: where Redis is away, its end would be that of the outage.
+  server.addHook('onClose', async () => void intake.close().catch(() => {}))
+  const board = new FastifyAdapter()
+  board.setBasePath(prefix)
+  createBullBoard({
+    queues: [
+      new FlushJobsAdapter(flushQueue.queue, redis, lane, {
+        displayName: 'Flush jobs',
+        description: DESCRIPTIONS.flush,
+      }),
+      new BullMQAdapter(intake, { displayName: 'Intake', description: DESCRIPTIONS.intake }),
+      new DeadLettersAdapter(deadLetters, { displayName: 'Dead letters', description: DESCRIPTIONS.deadLetters }),
+    ],
+    serverAdapter: board,
+    options: {
+      uiConfig: {
+        boardTitle: `Queues of ${lane.queueName}`,
+        hideDocsLink: true,
+        // Its icon has an inline style of its own, which the Content-Security-Policy refuses.
+        hideRedisDetails: true,
+        miscLinks: [{ text: 'Overview', url: '/' }],
+      },
+      handlerHooks: { before: guardQueues(lane, intake) },
+    },
+  })
+  // BullMQ refuses by throwing what no longer fits (promoting a job that is not delayed): that is no fault of ours.
+  board.setErrorHandler((error) => ({
+    status: isRefusal(error) ? 409 : (statusOf(error) ?? 500),
+    body: { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message: error.message },
+  }))
+  server.addHook('onSend', async (_request, reply, payload) => {
+    const isPage = String(reply.getHeader('content-type') ?? '').startsWith('text/html')
+    if (!isPage || typeof payload !== 'string') return payload
+    // Its links hang on its base, which is this host's.
+    const policy = String(reply.getHeader('content-security-policy') ?? '')
+    reply.header('content-security-policy', policy.replace("base-uri 'none'", "base-uri 'self'"))
+    return withoutInlineStyle(payload, 'dashboard.css')
+  })
+  server.get('/dashboard.css', async (_request, reply) => reply.type('text/css').send(styleSheet(lane)))
+  await server.register(board.registerPlugin())
+}
+
+/** BullMQ numbers its own refusals, all below zero. */
+function isRefusal(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'number' && error.code < 0
+}
+
+/** What fastify refuses before a handler has it: a body that is no JSON, or too large. */
+function statusOf(error: Error): HTTPStatus | undefined {
+  return 'statusCode' in error ? (error.statusCode as HTTPStatus) : undefined
+}

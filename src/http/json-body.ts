@@ -1,0 +1,67 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { HttpError } from './http-error.js'
+
+/** The most that a JSON body may take; what is larger comes as a stream of lines. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024
+
+/** From the first byte to the last: a client that sends drop by drop must not keep its place for ever. */
+const BODY_TIMEOUT_MS = 30_000
+
+/** Replaces fastify's own parsers: other types are answered with 415. */
+export function takeJsonBodies(server: FastifyInstance, timeoutMs: number = BODY_TIMEOUT_MS): void {
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('application/json', async (_request: FastifyRequest, payload: IncomingMessage) => {
+    const encoding = payload.headers['content-encoding'] ?? 'identity'
+    if (encoding !== 'identity') {
+      throw new HttpError(415, `a JSON body must not be compressed (content-encoding is ${encoding}); NDJSON may be`)
+    }
+    const bytes = await readBody(payload, timeoutMs)
+    if (bytes.length === 0) return undefined
+    return parseJson(bytes)
+  })
+}
+
+async function readBody(payload: IncomingMessage, timeoutMs: number): Promise<Buffer> {
+  if (Number(payload.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge()
+  const chunks: Buffer[] = []
+  let size = 0
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise((resolve, reject) => {
+      timer = setTimeout(() => {
+        const seconds = timeoutMs / 1_000
+        reject(new HttpError(408, `the body was not complete within ${seconds} s`))
+      }, timeoutMs)
+      payload.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > MAX_BODY_BYTES) reject(tooLarge())
+        else chunks.push(chunk)
+      })
+      payload.once('end', () => resolve(Buffer.concat(chunks)))
+      payload.once('close', () => reject(new HttpError(400, 'the body was cut off')))
+      payload.once('error', () => reject(new HttpError(400, 'the body was cut off')))
+    })
+  } finally {
+    clearTimeout(timer)
+    payload.removeAllListeners('data')
+    // Whatever still comes is passed over, so that a client that only reads once it has sent all gets its answer.
+    payload.resume()
+  }
+}
+
+function parseJson(bytes: Buffer): unknown {
+  // What is not UTF-8 would be read with replacement characters, and sent so.
+  if (!isUtf8(bytes)) throw new HttpError(400, 'the body is not UTF-8')
+  try {
+    return JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, ''))
+  } catch (error) {
+    throw new HttpError(400, `the body is not JSON: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
+function tooLarge(): HttpError {
+  const limit = `${MAX_BODY_BYTES / 1024 / 1024} MiB`
+  return new HttpError(413, `the body is larger than ${limit}; send lines as application/x-ndjson, which has no limit`)
+}

@@ -1,0 +1,80 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { DeadLetters } from '../dead-letters/dead-letters.js'
+import { openIntakeQueue } from '../intake/intake-queue.js'
+import type { SampledParts } from '../metrics/lane-sample.js'
+import { LetterReasons } from '../metrics/letter-reasons.js'
+import { EventsStream, onGone } from './overview/events-stream.js'
+import { LaneWatch, type News } from './overview/lane-watch.js'
+import { readPageFiles } from './overview/page-files.js'
+import { readSnapshot } from './overview/snapshot.js'
+
+/** As many letters as are handed to the worker together. */
+const PAGE = 500
+
+/** The overview page at `/`, and what it is told. Looking a run up, holding and opening the lane are routes of /v1. */
+export const overview: FastifyPluginAsyncZod<SampledParts> = async (server, parts) => {
+  const { redis, lane, deadLetters } = parts
+  const hide = { hide: true }
+  const intake = openIntakeQueue(redis, lane)
+  const reasons = new LetterReasons(deadLetters)
+  const watch = new LaneWatch(() => readSnapshot(parts, intake, reasons))
+  const streams = new Set<EventsStream>()
+
+  for (const [path, { type, text }] of readPageFiles()) {
+    server.get(path, { schema: hide }, async (_request, reply) => {
+      return reply.type(type).header('cache-control', 'no-cache').send(text)
+    })
+  }
+
+  server.get('/overview/events', { schema: hide }, (request, reply) => {
+    const stream = new EventsStream(reply)
+    streams.add(stream)
+    stream.send('begin', { queueName: lane.queueName, flows: watch.flows })
+    const unwatch = watch.watch((news: News) => stream.send(news.kind, news))
+    onGone(request, () => {
+      unwatch()
+      streams.delete(stream)
+    })
+  })
+
+  server.post(
+    '/overview/retry-all',
+    { schema: { ...hide, body: z.strictObject({ reason: z.string().min(1).max(256) }) } },
+    async ({ body: { reason } }) => {
+      const asked = await retryAll(deadLetters, reason)
+      watch.lookNow()
+      return { asked }
+    },
+  )
+
+  // A stream never ends by itself, and a server that closes waits for its connections.
+  server.addHook('preClose', async () => {
+    for (const stream of streams) stream.end()
+  })
+  // Not waited for: where Redis is away, its end would be that of the outage.
+  server.addHook('onClose', async () => void intake.close().catch(() => {}))
+}
+
+/** Hands the letters of a reason to the worker, which redrives them at their pace. Returns how many. */
+async function retryAll(deadLetters: DeadLetters, reason: string): Promise<number> {
+  let asked = 0
+  let page: Promise<boolean>[] = []
+  const endPage = async () => {
+    asked += (await Promise.all(page)).filter(Boolean).length
+    page = []
+  }
+  for await (const job of deadLetters.list()) {
+    if (job.data.reason !== reason) continue
+    // One that is being retried, or was not seen by a worker yet, is not in the failed state.
+    page.push(
+      job.retry('failed').then(
+        () => true,
+        () => false,
+      ),
+    )
+    if (page.length === PAGE) await endPage()
+  }
+  await endPage()
+  return asked
+}

@@ -1,0 +1,32 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { flushNow } from '../flush-queue/flush-now.js'
+import { readRunReport } from '../worker/run-report.js'
+import type { LaneParts } from './lane-parts.js'
+
+const params = z.object({ runId: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be a run id') })
+
+/** `/v1/runs/{runId}`: what is known of one run, and sending it now. */
+export const runsRoutes: FastifyPluginAsyncZod<LaneParts> = async (server, parts) => {
+  server.get(
+    '/v1/runs/:runId',
+    {
+      schema: { summary: 'What is pending for a run, what was last sent, its dead letters', tags: ['running'], params },
+    },
+    async ({ params: { runId } }) => await readRunReport(parts, runId),
+  )
+
+  server.post(
+    '/v1/runs/:runId/flush',
+    {
+      schema: {
+        summary: 'Send a run now',
+        description:
+          'Without waiting for its window or backoff; a hold is not passed by. `result` is hastened, reopened, on_its_way or nothing_pending.',
+        tags: ['running'],
+        params,
+      },
+    },
+    async ({ params: { runId } }) => ({ runId, result: await flushNow(parts, runId) }),
+  )
+}

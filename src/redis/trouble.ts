@@ -1,0 +1,7 @@
+/** Whether an error tells of Redis, or of the way to it, and not of a bug. */
+export function isRedisTrouble(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false
+  if (['ReplyError', 'MaxRetriesPerRequestError', 'ConnectionClosedError'].includes(error.name)) return true
+  // ioredis and BullMQ have no classes of their own for these.
+  return 'syscall' in error || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message)
+}
