@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command, Option } from 'commander'
-import { optionName, VARIABLES } from '../../../src/config.js'
 
 const CLI = new URL('../../../src/cli/', import.meta.url)
-const SETTINGS = new Set(VARIABLES.map(optionName))
 
 /** A command that does something; `dead-letters`, say, only groups some that do. */
 export interface Leaf {
@@ -36,7 +34,7 @@ function leavesOf(command: Command, name: string): Leaf[] {
     const text = `${argument.name()}${argument.variadic ? '...' : ''}`
     return argument.required ? `<${text}>` : `[${text}]`
   })
-  const isSetting = ({ long }: Option): boolean => SETTINGS.has(long ?? '')
+  const isSetting = ({ helpGroupHeading }: Option): boolean => helpGroupHeading === 'Settings:'
   return [
     {
       name,
