@@ -82,8 +82,9 @@ export class FlowChart {
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)] } },
+        padding: [8, 20, 0, 0],
         axes: [
-          { ...axis, space: 90, values: (_plot, at) => at.map(timeOf) },
+          { ...axis, size: 26, space: 90, values: (_plot, at) => at.map(timeOf) },
           { ...axis, size: 44, space: 36 },
         ],
         series: [{}, series('updates in', '--in'), series('PATCHes out', '--out')],
