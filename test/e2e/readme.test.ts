@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,6 +15,8 @@ const run = promisify(execFile)
 let redis: TestRedis
 let simulator: Simulator
 let folder: string
+let server: ChildProcess
+let serverPort: string
 let scripts: Record<string, string>
 let readme: string
 
@@ -24,8 +26,18 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sift-run-updater-readme-'))
   scripts = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')).scripts
   readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+  const [serve = ''] = blocksOf('sh').filter((text) => text.includes(' serve '))
+  const [command = '', ...args] = withTestServers(serve).trim().split(' ')
+  const env = { ...process.env, REDIS_URL: redis.url, SIFT_REST_URL: simulator.url, SIFT_API_KEY: 'any-key' }
+  server = spawn(command, [...args, '--port', '0'], { stdio: ['ignore', 'pipe', 'ignore'], env })
+  if (!server.stdout) throw new Error('the server has no output')
+  const [ready] = await once(server.stdout, 'data')
+  serverPort = /http:\/\/127\.0\.0\.1:(\d+)/.exec(String(ready))?.[1] ?? ''
 })
 afterAll(async () => {
+  const ended = once(server, 'exit')
+  server.kill('SIGTERM')
+  expect((await ended)[0]).toBe(0)
   await simulator.close()
   await redis.close()
   await rm(folder, { recursive: true })
@@ -35,6 +47,7 @@ afterAll(async () => {
 function withTestServers(text: string): string {
   return text
     .replaceAll('127.0.0.1:8080', `127.0.0.1:${simulator.port}`)
+    .replaceAll('127.0.0.1:3000', `127.0.0.1:${serverPort}`)
     .replaceAll('redis://127.0.0.1:6379', redis.url)
     .replaceAll('npx sift-run-updater', `node ${join(ROOT, 'dist/cli/main.js')}`)
 }
@@ -62,7 +75,7 @@ describe('the README', () => {
   })
 
   test('its shell blocks do what it says, in their order', async () => {
-    const tested = blocksOf('sh').filter((text) => !text.includes('simulator'))
+    const tested = blocksOf('sh').filter((text) => !/ (simulator|serve) |curl/.test(text))
     const blocks = tested.filter((text) => text.includes('npx'))
     expect(blocks).not.toHaveLength(0)
     // The rest are npm's own, which the test above looks at: a block that nobody runs would go stale.
@@ -78,6 +91,26 @@ describe('the README', () => {
     const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
     const { stdout } = await run('npx', ['--offline', 'sift-run-updater', '--version'], { cwd: ROOT })
     expect(stdout.trim()).toBe(version)
+  })
+
+  test('its curl blocks are taken in, and the drop-in answers as Sift does', async () => {
+    const blocks = blocksOf('sh').filter((text) => text.includes('curl'))
+    const { stdout } = await run('bash', ['-c', blocks.map(withTestServers).join('\necho\n')])
+    expect(stdout).toMatch(/"status":"accepted"/)
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      run: { runId: 'r4', description: 'a hotfire' },
+    })
+    expect(simulator.runs.get('r4')).toMatchObject({ name: 'b', tags: ['hotfire'], description: 'a hotfire' })
+  })
+
+  test('its Python over HTTP runs, and its Python for BullMQ compiles', async () => {
+    const [http = '', bullmq = ''] = blocksOf('python')
+    await writeFile(join(folder, 'over_http.py'), withTestServers(http))
+    const { stdout } = await run('python3', [join(folder, 'over_http.py')])
+    expect(stdout.trim()).toBe('202')
+    // Its client is in no registry of the tests; that the wire format is right is shown with BullMQ's own client.
+    await writeFile(join(folder, 'intake.py'), bullmq)
+    await run('python3', ['-m', 'py_compile', join(folder, 'intake.py')])
   })
 
   test('its library block compiles and runs', async () => {
