@@ -9,6 +9,7 @@ const SENTENCES: Readonly<Record<FlushedNow, string>> = {
   hastened: 'is sent now',
   reopened: 'had lost its job, has a new one, and is sent now',
   on_its_way: 'is on its way already',
+  unreadable: 'was not sent: Redis holds something else under the key of its pending update; delete or rename that key',
   nothing_pending: 'has nothing pending',
 }
 
@@ -31,7 +32,7 @@ export function createFlushCommand(): Command {
           if (json) printJson({ runId, result: flushed })
           else printLine(`Run ${runId} ${SENTENCES[flushed]}.`)
         } else {
-          const counts: FlushCounts = { hastened: 0, reopened: 0, on_its_way: 0, nothing_pending: 0 }
+          const counts: FlushCounts = { hastened: 0, reopened: 0, on_its_way: 0, nothing_pending: 0, unreadable: 0 }
           await flushAllNow(session, (_runId, flushed) => {
             counts[flushed]++
           })
@@ -45,9 +46,10 @@ export function createFlushCommand(): Command {
   return addSettings(command, LANE_SETTINGS)
 }
 
-function describeCounts({ hastened, reopened, on_its_way, nothing_pending }: FlushCounts): string {
+function describeCounts({ hastened, reopened, on_its_way, nothing_pending, unreadable }: FlushCounts): string {
   const runs = hastened + reopened
-  if (runs + on_its_way + nothing_pending === 0) return 'Nothing is pending.'
+  if (runs + on_its_way + nothing_pending + unreadable === 0) return 'Nothing is pending.'
   const lost = reopened > 0 ? ` (${reopened} had lost their job)` : ''
-  return `${plural(runs, 'run')} sent now${lost}, ${on_its_way + nothing_pending} on their way already.`
+  const odd = unreadable > 0 ? `, ${unreadable} unreadable: see \`flush RUN_ID\`` : ''
+  return `${plural(runs, 'run')} sent now${lost}, ${on_its_way + nothing_pending} on their way already${odd}.`
 }

@@ -3,6 +3,7 @@ import { type Config, policyOptions } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { RedisUnavailableError } from '../errors.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
+import { refuseOtherLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
 import { type ConnectionOptions, connect, describeRedis } from '../redis/connection.js'
@@ -33,6 +34,7 @@ export interface LaneSession {
 /**
  * Runs a task on a lane, over a connection of its own that is closed whatever comes.
  * @throws RedisUnavailableError where Redis does not answer within a few seconds.
+ * @throws ConfigurationError where the lane is of another layout.
  */
 export async function withLane<Result>(
   config: Config,
@@ -40,6 +42,7 @@ export async function withLane<Result>(
 ): Promise<Result> {
   return await withRedis(config.REDIS_URL, async (redis) => {
     const lane = laneOf(config.QUEUE_NAME, config.QUEUE_PREFIX)
+    await refuseOtherLayout(redis, lane)
     const policy = policyWith(policyOptions(config))
     const pending = new PendingUpdates(redis, lane, policy)
     const throttle = new Throttle(redis, lane, policy)

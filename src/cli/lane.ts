@@ -26,10 +26,7 @@ function createHoldCommand(): Command {
 function createOpenCommand(): Command {
   const command = new Command('open')
     .description('open the lane, whatever has closed it')
-    .option(
-      '--accept <reason>',
-      'dead letters of this reason, such as run_not_found, are no storm until a run is applied',
-    )
+    .option('--accept <reason>', 'dead letters of this reason, such as run_not_found, are no storm for an hour')
     .action(async ({ accept }: { accept?: string }) => {
       const config = readSettings(command)
       const { wasClosed } = await withLane(config, ({ throttle }) => throttle.open(accept))

@@ -12,18 +12,38 @@ export interface FlushNowParts {
 
 /**
  * `hastened`: its job waited for a window or a backoff, and runs now. `reopened`: its job was missing, and is there
- * again. `on_its_way`: its job waits for a worker, or one is at work on it.
+ * again. `on_its_way`: its job waits for a worker, or one is at work on it. `unreadable`: something else lies under the key
+ * of its pending update.
  */
-export type FlushedNow = 'hastened' | 'reopened' | 'on_its_way' | 'nothing_pending'
+export type FlushedNow = 'hastened' | 'reopened' | 'on_its_way' | 'nothing_pending' | 'unreadable'
 
 /** As many runs as are looked at together. */
 const PAGE = 200
 
 /** Lets what is pending for a run be sent without waiting for its window or backoff. A hold is not passed by. */
 export async function flushNow(parts: FlushNowParts, runId: string): Promise<FlushedNow> {
+  try {
+    return await flushReadable(parts, runId)
+  } catch (error) {
+    if (isWrongType(error)) return 'unreadable'
+    throw error
+  }
+}
+
+/** A person has put something else under a key of ours: that must cost its run only. */
+export function isWrongType(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('WRONGTYPE')
+}
+
+async function flushReadable(parts: FlushNowParts, runId: string): Promise<FlushedNow> {
   const { redis, lane, pending, flushQueue } = parts
   const generation = await redis.hget(lane.pending(runId), 'generation')
-  if (generation === null) return 'nothing_pending'
+  if (generation === null) {
+    const opened = await pending.reopen(runId, null)
+    if (opened === null) return 'nothing_pending'
+    await flushQueue.add([{ runId, generation: opened, delayMs: 0 }])
+    return 'reopened'
+  }
   switch (await flushQueue.promote(runId, generation)) {
     case 'delayed':
       return 'hastened'

@@ -207,7 +207,7 @@ export class PendingUpdates {
 
   /** The new generation, or null where the expected one (null: none was found) is no longer pending. */
   async reopen(runId: string, expectedGeneration: string | null): Promise<string | null> {
-    const args = { runId, generation: expectedGeneration ?? '' }
+    const args = { nowUs: this.nowUs, runId, generation: expectedGeneration ?? '' }
     const opened = await SCRIPTS.reopenRun.run(this.#redis, this.#keys(runId), args)
     return (opened as string) || null
   }

@@ -37,5 +37,5 @@ export const SCRIPTS = {
     ['pending', 'index', 'sequence'],
     ['nowUs', 'runId', 'generation', 'owner', 'windowUs', 'longestLeaseUs', 'updates', 'origins'],
   ),
-  reopenRun: new Script(file('reopenRun'), ['pending', 'index', 'sequence'], ['runId', 'generation']),
+  reopenRun: new Script(file('reopenRun'), ['pending', 'index', 'sequence'], ['nowUs', 'runId', 'generation']),
 } as const

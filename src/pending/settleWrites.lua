@@ -49,7 +49,7 @@ end
 announceOutcome(outcomesChannel, announcement)
 
 local lane = readLane(throttleKey, nowUs)
-writeLane(throttleKey, lane, { applied = (lane.applied or 0) + 1, stormReason = false, stormRuns = false, accepted = false })
+writeLane(throttleKey, lane, { applied = (lane.applied or 0) + 1, stormReason = false, stormRuns = false })
 noteAnswer(throttleKey, channel, lane, probe)
 
 -- Its own success is no sign of life for this run's failures: the mark goes along.

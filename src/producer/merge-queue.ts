@@ -7,8 +7,9 @@
  *  - A batch that came too late was surely not taken, and is sent once more, with the time that its answer told.
  */
 import type { Redis } from 'ioredis'
-import { RedisUnavailableError } from '../errors.js'
+import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import type { FactEmitter } from '../events.js'
+import { refuseOtherLayout } from '../pending/layout.js'
 import { type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
 import type { Policy } from '../policy.js'
 import { describeRedis } from '../redis/connection.js'
@@ -39,7 +40,7 @@ interface Waiting {
   /** On the monotonic clock. */
   readonly deadline: number
   readonly resolve: (merged: readonly Merged[]) => void
-  readonly reject: (error: RedisUnavailableError) => void
+  readonly reject: (error: RedisUnavailableError | ConfigurationError) => void
 }
 
 export class MergeQueue {
@@ -113,6 +114,10 @@ export class MergeQueue {
         for (const call of late) call.reject(new RedisUnavailableError(`${TOO_LATE}; send it again`))
       }
     } catch (error) {
+      if (error instanceof ConfigurationError) {
+        for (const call of left) call.reject(error)
+        return
+      }
       const cause = error instanceof Error ? error : new Error(String(error))
       // Where the connection was cut or a command timed out early, the merge may still lie in a socket's buffer, and run
       // until its time is over: nobody is told of a failure before.
@@ -145,6 +150,7 @@ export class MergeQueue {
   async #becomeReady(): Promise<void> {
     while (this.#redis.status !== 'ready' || !this.#clock.isKnown) {
       if (this.#redis.status === 'ready') {
+        await refuseOtherLayout(this.#redis, this.#lane)
         const [seconds, microseconds] = await this.#redis.time()
         this.#clock.note(Number(seconds) * 1_000_000 + Number(microseconds))
         await this.#memory.look()

@@ -19,7 +19,7 @@ local nowUs = readNowUs(ARGV[1])
 local channel, runId, reason, detail, stormRow = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 local lane = readLane(throttleKey, nowUs)
-if lane.accepted == reason then
+if lane.accepted == reason and nowUs < (lane.acceptedUntilUs or 0) then
   return 1
 end
 if lane.state ~= 'open' and lane.reason == 'storm:' .. reason then

@@ -7,7 +7,7 @@
 
 local NUMBERS = {
   'spacingUs', 'nextSlotUs', 'seenUs', 'epoch', 'sinceUs', 'untilUs', 'probe', 'probeUntilUs', 'probeFailures', 'applied',
-  'transientRow', 'firstHoldUs', 'longestProbePauseUs',
+  'transientRow', 'firstHoldUs', 'longestProbePauseUs', 'acceptedUntilUs',
 }
 local TEXTS = {
   'state', 'reason', 'detail', 'lastProbeRun', 'previousProbeRun', 'transientRuns', 'stormReason', 'stormRuns', 'accepted',
@@ -33,7 +33,7 @@ local function readLane(throttleKey, nowUs)
   lane.longestProbePauseUs = lane.longestProbePauseUs or 60000000
   if lane.seenUs and lane.seenUs > nowUs then
     local backUs = lane.seenUs - nowUs
-    for _, name in ipairs({ 'nextSlotUs', 'sinceUs', 'untilUs', 'probeUntilUs' }) do
+    for _, name in ipairs({ 'nextSlotUs', 'sinceUs', 'untilUs', 'probeUntilUs', 'acceptedUntilUs' }) do
       if lane[name] then
         lane[name] = lane[name] - backUs
         redis.call('HSET', throttleKey, name, digits(lane[name]))

@@ -34,6 +34,6 @@ export const SCRIPTS = {
   ),
   lookAtLane: new Script(file('lookAtLane'), ['throttle'], ['nowUs', 'longestHoldUs']),
   holdLane: new Script(file('holdLane'), ['throttle'], ['nowUs', 'channel', 'detail']),
-  openLane: new Script(file('openLane'), ['throttle'], ['nowUs', 'channel', 'accepted']),
+  openLane: new Script(file('openLane'), ['throttle'], ['nowUs', 'channel', 'accepted', 'acceptedUs']),
   setRate: new Script(file('setRate'), ['throttle'], ['spacingUs', 'rate', 'firstHoldUs', 'longestProbePauseUs']),
 } as const

@@ -70,6 +70,9 @@ export interface LaneState {
 /** What a permit's slot costs beyond an even share of the window, so that no window ever holds one too many. */
 const SPACING_RESERVE = 1.02
 
+/** How long an operator's word stands that dead letters of a reason are no storm: long enough to let 10,000 go. */
+const ACCEPTED_MS = 3_600_000
+
 const PROBE_SLACK_MS = 5_000
 
 export class Throttle {
@@ -165,13 +168,14 @@ export class Throttle {
     await SCRIPTS.holdLane.run(this.#redis, this.#lane, { nowUs: this.nowUs, channel, detail: why })
   }
 
-  /** An operator opens the lane. `acceptedReason`: dead letters of this reason are no storm, until a run is applied. */
+  /** An operator opens the lane. `acceptedReason`: dead letters of this reason are no storm for an hour. */
   async open(acceptedReason = ''): Promise<{ wasClosed: boolean }> {
     const channel = this.#lane.announcements
     const reply = await SCRIPTS.openLane.run(this.#redis, this.#lane, {
       nowUs: this.nowUs,
       channel,
       accepted: acceptedReason,
+      acceptedUs: ACCEPTED_MS * 1000,
     })
     return { wasClosed: reply === 1 }
   }

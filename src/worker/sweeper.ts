@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis'
 import { runIdOf } from '../dead-letters/dead-letter.js'
 import type { DeadLetters } from '../dead-letters/dead-letters.js'
 import type { FactEmitter } from '../events.js'
+import { isWrongType } from '../flush-queue/flush-now.js'
 import type { FlushQueue } from '../flush-queue/flush-queue.js'
 import type { PendingUpdates } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
@@ -116,10 +117,17 @@ export class Sweeper {
     const { redis, lane, pending, flushQueue, facts } = this.#parts
     const reopened = await Promise.all(
       runIds.map(async (runId) => {
-        const generation = await redis.hget(lane.pending(runId), 'generation')
-        if (generation !== null && (await flushQueue.isAlive(runId, generation))) return []
-        const opened = await pending.reopen(runId, generation)
-        return opened === null ? [] : [{ runId, generation: opened, delayMs: 0 }]
+        try {
+          const generation = await redis.hget(lane.pending(runId), 'generation')
+          if (generation !== null && (await flushQueue.isAlive(runId, generation))) return []
+          const opened = await pending.reopen(runId, generation)
+          return opened === null ? [] : [{ runId, generation: opened, delayMs: 0 }]
+        } catch (error) {
+          if (!isWrongType(error)) throw error
+          const message = `${lane.pending(runId)} holds no pending update; delete or rename that key`
+          facts.emit('redis:trouble', { error: new Error(message, { cause: error }) })
+          return []
+        }
       }),
     )
     const jobs = reopened.flat()

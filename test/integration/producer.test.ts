@@ -140,3 +140,11 @@ describe('Redis away or stopped', () => {
     expect(await call).toMatchObject({ status: 'accepted' })
   })
 })
+
+test('a lane of a newer layout is refused, and nothing is written to it', async () => {
+  const client = redis.client()
+  await client.set(pipeline.lane.schema, '999')
+  const producer = pipeline.addProducer()
+  await expect(producer.enqueue({ run: { runId: 'run-1', name: 'a' } })).rejects.toThrow(/layout version 999/)
+  expect(await client.zcard(pipeline.lane.index)).toBe(0)
+})

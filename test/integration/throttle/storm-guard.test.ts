@@ -94,7 +94,7 @@ test('a probe that is refused for another reason ends the storm', async () => {
   expect(await stateNow()).toBe('open')
 })
 
-test('an operator who accepts the reason lets them be recorded, until a run is applied', async () => {
+test('an operator who accepts the reason lets them be recorded for an hour, also between runs that are applied', async () => {
   await record(0, 20)
   await lane.throttle.open('run_not_found')
   expect(await record(20, 60)).not.toContain(false)
@@ -106,6 +106,9 @@ test('an operator who accepts the reason lets them be recorded, until a run is a
   await lane.throttle.open('run_not_found')
   await lane.settle('fine', [])
   await record(80, 100)
+  expect(await stateNow()).toBe('open')
+  lane.throttle.nowUs = Date.now() * 1_000 + 3_601_000_000
+  await record(100, 120)
   expect(await stateNow()).toBe('held')
 })
 

@@ -53,7 +53,7 @@ describe('the README', () => {
       ...leaves.flatMap(({ options }) => options.map(({ long }) => long)),
       ...VARIABLES.map(optionName),
     ])
-    const ours = readme.replaceAll(/docker compose[^`\n]*/g, '')
+    const ours = readme.replaceAll(/(docker compose|curl)[^`\n]*/g, '')
     const named = [...ours.matchAll(/(?<![-\w])--[a-z][a-z-]*/g)].map(([option]) => option)
     expect(named).toContain('--drain')
     for (const option of named) expect([...known, '--help'], option).toContain(option)

@@ -1,0 +1,69 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { flushAllNow, flushNow } from '../../../src/flush-queue/flush-now.js'
+import { type Pipeline, startPipeline } from '../../support/pipeline.js'
+import { startTestRedis, type TestRedis } from '../../support/redis.js'
+import { waitFor } from '../../support/wait-for.js'
+
+let redis: TestRedis
+let pipeline: Pipeline
+
+beforeAll(async () => {
+  redis = await startTestRedis()
+})
+afterAll(() => redis.close())
+beforeEach(async () => {
+  pipeline = await startPipeline(redis)
+})
+afterEach(() => pipeline.close())
+
+/** Merged, and its job gone. */
+async function loseJobOf(runId: string): Promise<void> {
+  const { generation } = await pipeline.producer.enqueue({ run: { runId, name: 'n' } })
+  await pipeline.flushQueue.queue.remove(`${runId}.${generation}`)
+}
+
+/** Something that is no pending update, under the key of one. */
+async function putStrangeKeyAt(runId: string): Promise<void> {
+  const client = redis.client()
+  await client.set(pipeline.lane.pending(runId), 'strange')
+  await client.zadd(pipeline.lane.index, 0, runId)
+}
+
+describe('the sweeper', () => {
+  test('gives a run that lost its job another one', async () => {
+    await loseJobOf('run-1')
+    pipeline.addWorker()
+    await pipeline.drained()
+    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
+  })
+
+  test('passes over a key that is no pending update, names it, and goes on with the others', async () => {
+    await putStrangeKeyAt('strange')
+    await loseJobOf('run-1')
+    const told: string[] = []
+    pipeline.addWorker().facts.on('redis:trouble', ({ error }) => told.push(error.message))
+    await waitFor('the other run', () => pipeline.simulator.runs.has('run-1'))
+    expect(told.join()).toContain(pipeline.lane.pending('strange'))
+  })
+
+  test('repairs a pending update whose generation a person has taken out', async () => {
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'n' } })
+    await redis.client().hdel(pipeline.lane.pending('run-1'), 'generation')
+    pipeline.addWorker()
+    await pipeline.drained()
+    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
+  })
+})
+
+test('a flush by hand says of a strange key that it is one, and of a missing generation that it is there again', async () => {
+  const parts = { redis: redis.client(), ...pipeline }
+  await putStrangeKeyAt('strange')
+  await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'n' } })
+  await redis.client().hdel(pipeline.lane.pending('run-1'), 'generation')
+  const told: Record<string, string> = {}
+  await flushAllNow(parts, (runId, flushed) => {
+    told[runId] = flushed
+  })
+  expect(told).toEqual({ strange: 'unreadable', 'run-1': 'reopened' })
+  expect(await flushNow(parts, 'nobody')).toBe('nothing_pending')
+})
