@@ -12,16 +12,18 @@
 -- ARGV[3] futureLimitUs   how far ahead of Redis's clock an observation may lie
 -- ARGV[4] maxPendingRuns  at this many, no new run is taken; 0: no limit
 -- ARGV[5] memoryIsShort   1: no new run is taken
--- ARGV[..] for each update: run id, observed us or empty, tie, source, number of writes;
---          for each of its writes: path, rule ('latest' or 'first'), JSON of the value ('null' clears)
+-- ARGV[6] updates         JSON: for each update {run id, source, observed us or '', tie, path, rule, JSON of the value,
+--                         path, ...}; a rule is 'latest' or 'first', the value 'null' clears
 --
 -- Returns {'too_late', now us}
---      or {'merged', now us, how far the arrival clock is ahead of it in us, update, update, ...}, each update being
---         {status, generation or '', 1 if its flush job must be added, stale paths, conflicting paths, stamp, holder}
+--      or {'merged', now us, arrived us, sequence of the first update, update, update, ...}, each update being
+--         the generation that it met: all its writes are taken;
+--         or {status, generation or '', 1 if its flush job must be added, stale paths, conflicting paths, holder}
 --         status: accepted, stale, conflict, observed_in_future, overloaded, unreadable; lists are separated by spaces;
 --         holder: the JSON of the client key that holds the place, where there is a conflict.
 -- @include ../redis/time.lua
 -- @include judge.lua
+-- @include mark.lua
 -- @include generation.lua
 
 local indexKey, sequenceKey, clockKey = KEYS[1], KEYS[2], KEYS[3]
@@ -30,7 +32,8 @@ local notAfterUs = tonumber(ARGV[2])
 local futureLimitUs = tonumber(ARGV[3])
 local maxPendingRuns = tonumber(ARGV[4])
 local memoryIsShort = ARGV[5] == '1'
-local FIRST_UPDATE_KEY, FIRST_UPDATE_ARG = 4, 6
+local updates = cjson.decode(ARGV[6])
+local FIRST_UPDATE_KEY, FIRST_WRITE, ARGS_A_WRITE = 4, 5, 3
 
 if notAfterUs and nowUs > notAfterUs then
   return { 'too_late', digits(nowUs) }
@@ -40,107 +43,126 @@ end
 local arrivedUs = math.max(nowUs, tonumber(redis.call('GET', clockKey) or '0'))
 redis.call('SET', clockKey, digits(arrivedUs))
 
-local argument = FIRST_UPDATE_ARG
-local function nextArgument()
-  argument = argument + 1
-  return ARGV[argument - 1]
+local firstSequence = redis.call('INCRBY', sequenceKey, #updates) - #updates + 1
+local arrivedText = digits(arrivedUs)
+
+local function refused(status)
+  return { status, '', 0, '', '', '' }
 end
 
-local function readUpdate()
-  local update = { runId = nextArgument(), observedUs = tonumber(nextArgument()), tie = tonumber(nextArgument()) }
-  update.source = nextArgument()
-  update.writes = {}
-  for i = 1, tonumber(nextArgument()) do
-    update.writes[i] = { path = nextArgument(), rule = nextArgument(), value = nextArgument() }
+-- All writes are taken, or none where one of them goes by another rule than the order.
+local function takeAll(update, stamp)
+  local taken = {}
+  for i = FIRST_WRITE, #update, ARGS_A_WRITE do
+    local path = update[i]
+    if update[i + 1] ~= 'latest' then
+      return nil
+    end
+    local at = #taken
+    taken[at + 1], taken[at + 2] = 'stamp:' .. path, stamp
+    taken[at + 3], taken[at + 4] = 'value:' .. path, update[i + 2]
   end
-  return update
+  return taken
 end
 
--- What is known of the update's fields, two values a field, and the generation in front; or nil where a person has put
--- something there that is no hash: that must cost this run only, not the batch.
-local function readKnown(pendingKey, sentKey, writes)
-  local pendingFields, sentFields = { 'generation' }, {}
-  for i, write in ipairs(writes) do
-    pendingFields[2 * i] = 'stamp:' .. write.path
-    pendingFields[2 * i + 1] = 'value:' .. write.path
-    sentFields[2 * i - 1] = 'applied:' .. write.path
-    sentFields[2 * i] = 'value:' .. write.path
-  end
-  local pending = redis.pcall('HMGET', pendingKey, unpack(pendingFields))
-  local sent = redis.pcall('HMGET', sentKey, unpack(sentFields))
-  if pending.err or sent.err then
-    return nil
-  end
-  return pending, sent
-end
-
-local function mergeUpdate(update, pendingKey, sentKey)
-  if update.observedUs and update.observedUs > nowUs + futureLimitUs then
-    return { 'observed_in_future', '', 0, '', '', '', '' }
-  end
-  local pending, sent = readKnown(pendingKey, sentKey, update.writes)
-  if not pending then
-    return { 'unreadable', '', 0, '', '', '', '' }
-  end
-  local generation = pending[1]
-  local order = {
-    observedUs = update.observedUs or arrivedUs,
-    tie = update.tie,
-    sequence = redis.call('INCR', sequenceKey),
-  }
-  local stamp = makeStamp(order, arrivedUs, 0, update.source)
-
-  local taken, stale, conflicting, holder, unchanged = {}, {}, {}, '', false
-  for i, write in ipairs(update.writes) do
-    local verdict, keyHolder =
-      judge(write.rule, order, write.value, pending[2 * i], pending[2 * i + 1], sent[2 * i - 1], sent[2 * i])
+-- Judges each write by what is known of its field. Returns what to take, and the lists of the reply; or nil where a
+-- person has put something there that is no hash: that must cost this run only, not the batch.
+local function judgeEach(update, stamp, pendingKey, sentKey)
+  local order = readOrder(stamp)
+  local taken, stale, conflicting, holder, isKnown = {}, {}, {}, '', false
+  for i = FIRST_WRITE, #update, ARGS_A_WRITE do
+    local path, rule, value = update[i], update[i + 1], update[i + 2]
+    local pending = redis.call('HMGET', pendingKey, 'stamp:' .. path, 'value:' .. path)
+    local sent = redis.pcall('HMGET', sentKey, 'applied:' .. path, 'value:' .. path)
+    if sent.err then
+      return nil
+    end
+    local verdict, keyHolder = judge(rule, order, value, pending[1], pending[2], sent[1], sent[2])
     if verdict == 'take' then
-      taken[#taken + 1] = 'stamp:' .. write.path
-      taken[#taken + 1] = stamp
-      taken[#taken + 1] = 'value:' .. write.path
-      taken[#taken + 1] = write.value
+      local at = #taken
+      taken[at + 1], taken[at + 2] = 'stamp:' .. path, stamp
+      taken[at + 3], taken[at + 4] = 'value:' .. path, value
     elseif verdict == 'same' then
-      unchanged = true
+      isKnown = true
     elseif verdict == 'conflict' then
-      conflicting[#conflicting + 1] = write.path
+      conflicting[#conflicting + 1] = path
       holder = keyHolder
     else
-      stale[#stale + 1] = write.path
+      stale[#stale + 1] = path
+    end
+  end
+  return taken, stale, conflicting, holder, isKnown
+end
+
+local function mergeUpdate(update, sequence, pendingKey, sentKey)
+  local runId, source, observedText, tie = update[1], update[2], update[3], update[4]
+  if observedText == '' then
+    observedText = arrivedText
+  elseif tonumber(observedText) > nowUs + futureLimitUs then
+    return refused('observed_in_future')
+  end
+  local observedUs = tonumber(observedText)
+  local stamp = observedText .. ' ' .. tie .. ' ' .. digits(sequence) .. ' ' .. arrivedText .. ' 0 ' .. source
+
+  local known = redis.pcall('HMGET', pendingKey, 'generation', 'newestUs', 'updates')
+  if known.err then
+    return refused('unreadable')
+  end
+  local generation, mark = known[1], tonumber(known[2] or '')
+  if not generation then
+    local sent = redis.pcall('HMGET', sentKey, 'newestUs')
+    if sent.err then
+      return refused('unreadable')
+    end
+    mark = math.max(mark or 0, tonumber(sent[1] or '') or 0)
+  end
+
+  local taken, stale, conflicting, holder, isKnown = nil, {}, {}, '', false
+  if mark and observedUs >= mark then
+    taken = takeAll(update, stamp)
+  end
+  if not taken then
+    taken, stale, conflicting, holder, isKnown = judgeEach(update, stamp, pendingKey, sentKey)
+    if not taken then
+      return refused('unreadable')
     end
   end
 
-  local addJob = 0
-  if #taken > 0 then
+  local addJob, isAnyTaken = 0, #taken > 0
+  if isAnyTaken then
     if not generation then
-      local isFull = maxPendingRuns > 0 and redis.call('ZCARD', indexKey) >= maxPendingRuns
-      if isFull or memoryIsShort then
-        return { 'overloaded', '', 0, '', '', '', '' }
+      if memoryIsShort or (maxPendingRuns > 0 and redis.call('ZCARD', indexKey) >= maxPendingRuns) then
+        return refused('overloaded')
       end
-      generation = openGeneration(pendingKey, indexKey, sequenceKey, update.runId, nowUs)
+      generation = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
       addJob = 1
     end
-    redis.call('HSET', pendingKey, unpack(taken))
+    if mark then
+      taken[#taken + 1] = 'newestUs'
+      taken[#taken + 1] = digits(math.max(mark, markOf(observedUs, tonumber(tie))))
+    end
   end
   if generation then
-    -- A count that was edited into no number must not end the batch in its middle.
-    redis.pcall('HINCRBY', pendingKey, 'updates', 1)
+    taken[#taken + 1] = 'updates'
+    taken[#taken + 1] = digits((tonumber(known[3] or '') or 0) + 1)
+    redis.call('HSET', pendingKey, unpack(taken))
   end
 
+  if isAnyTaken and addJob == 0 and #stale == 0 and #conflicting == 0 then
+    return generation
+  end
   local status = 'stale'
-  if #taken > 0 or unchanged then
+  if isAnyTaken or isKnown then
     status = 'accepted'
   elseif #conflicting > 0 then
     status = 'conflict'
   end
-  return {
-    status, generation or '', addJob, table.concat(stale, ' '), table.concat(conflicting, ' '), stamp, holder,
-  }
+  return { status, generation or '', addJob, table.concat(stale, ' '), table.concat(conflicting, ' '), holder }
 end
 
-local reply = { 'merged', digits(nowUs), digits(arrivedUs - nowUs) }
-local key = FIRST_UPDATE_KEY
-while argument <= #ARGV do
-  reply[#reply + 1] = mergeUpdate(readUpdate(), KEYS[key], KEYS[key + 1])
-  key = key + 2
+local reply = { 'merged', digits(nowUs), arrivedText, digits(firstSequence) }
+for i, update in ipairs(updates) do
+  local key = FIRST_UPDATE_KEY + 2 * (i - 1)
+  reply[#reply + 1] = mergeUpdate(update, firstSequence + i - 1, KEYS[key], KEYS[key + 1])
 end
 return reply

@@ -62,9 +62,9 @@ export type Released =
 export interface Redriven {
   readonly generation: string | null
   readonly addJob: boolean
-  readonly acceptedFields: FieldPath[]
-  readonly staleFields: FieldPath[]
-  readonly conflictFields: FieldPath[]
+  readonly acceptedFields: readonly FieldPath[]
+  readonly staleFields: readonly FieldPath[]
+  readonly conflictFields: readonly FieldPath[]
   readonly heldClientKey: string | null
 }
 

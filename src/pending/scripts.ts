@@ -7,7 +7,7 @@ export const SCRIPTS = {
   mergeUpdates: new Script(
     file('mergeUpdates'),
     ['index', 'sequence', 'clock'],
-    ['nowUs', 'notAfterUs', 'futureLimitUs', 'maxPendingRuns', 'memoryIsShort'],
+    ['nowUs', 'notAfterUs', 'futureLimitUs', 'maxPendingRuns', 'memoryIsShort', 'updates'],
   ),
   redriveWrites: new Script(file('redriveWrites'), ['index', 'sequence', 'pending', 'sent'], ['nowUs', 'runId']),
   claimRun: new Script(

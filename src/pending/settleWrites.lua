@@ -19,6 +19,7 @@
 -- @include ../redis/time.lua
 -- @include ../throttle/lane.lua
 -- @include stamp.lua
+-- @include mark.lua
 -- @include removeWrites.lua
 
 local pendingKey, sentKey, letteredKey, throttleKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -26,6 +27,7 @@ local nowUs = readNowUs(ARGV[1])
 local channel, runId, outcome, sentTtlMs, probe = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local FIRST_WRITE_ARG, ARGS_A_WRITE = 7, 4
 
+local sentMark = readMark(sentKey) or 0
 for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
   local path, stamp, rule, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   removeWrite(pendingKey, path, stamp)
@@ -34,11 +36,19 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
   if order and (not applied or isNewer(order, applied)) then
     redis.call('HSET', sentKey, 'applied:' .. path, string.format('%.0f %.0f %.0f', order.observedUs, order.tie, order.sequence))
   end
+  if order then
+    sentMark = math.max(sentMark, markOf(order.observedUs, order.tie))
+  end
   if rule == 'first' then
     redis.call('HSET', sentKey, 'value:' .. path, value)
   end
 end
-redis.call('HSET', sentKey, 'outcome', outcome)
+redis.call('HSET', sentKey, 'outcome', outcome, 'newestUs', digits(sentMark))
+-- Where the pending update was deleted by hand meanwhile and another one opened, its mark doesn't know of these writes.
+local pendingMark = readMark(pendingKey)
+if pendingMark and pendingMark < sentMark then
+  redis.call('HSET', pendingKey, 'newestUs', digits(sentMark))
+end
 if not redis.call('ZSCORE', letteredKey, runId) then
   redis.call('PEXPIRE', sentKey, sentTtlMs)
 end

@@ -42,6 +42,7 @@ describe('settle', () => {
       'applied:name': order,
       'applied:clientKey': order,
       'value:clientKey': '"k1"',
+      newestUs: String(LATE + 1n),
       outcome: '{"status":200}',
     })
   })
