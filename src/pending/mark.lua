@@ -3,8 +3,8 @@
 -- counts as the next microsecond. Too high a mark costs a look; one that is missing makes every write look.
 -- It is the field newestUs of pending, and of sent for a run that has nothing pending.
 
-local function markOf(observedUs, tie)
-  return tie == 0 and observedUs or observedUs + 1
+local function raisedMark(mark, observedUs, tie)
+  return math.max(mark, tie == 0 and observedUs or observedUs + 1)
 end
 
 local function readMark(hashKey)

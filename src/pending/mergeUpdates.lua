@@ -46,21 +46,31 @@ redis.call('SET', clockKey, digits(arrivedUs))
 local firstSequence = redis.call('INCRBY', sequenceKey, #updates) - #updates + 1
 local arrivedText = digits(arrivedUs)
 
+local NONE = {}
+
 local function refused(status)
   return { status, '', 0, '', '', '' }
+end
+
+-- Made once a path: a string that is built costs more than one that is looked up.
+local stampFields, valueFields = {}, {}
+local function takeWrite(taken, path, stamp, value)
+  if not stampFields[path] then
+    stampFields[path], valueFields[path] = 'stamp:' .. path, 'value:' .. path
+  end
+  local count = #taken
+  taken[count + 1], taken[count + 2] = stampFields[path], stamp
+  taken[count + 3], taken[count + 4] = valueFields[path], value
 end
 
 -- All writes are taken, or none where one of them goes by another rule than the order.
 local function takeAll(update, stamp)
   local taken = {}
   for i = FIRST_WRITE, #update, ARGS_A_WRITE do
-    local path = update[i]
     if update[i + 1] ~= 'latest' then
       return nil
     end
-    local at = #taken
-    taken[at + 1], taken[at + 2] = 'stamp:' .. path, stamp
-    taken[at + 3], taken[at + 4] = 'value:' .. path, update[i + 2]
+    takeWrite(taken, update[i], stamp, update[i + 2])
   end
   return taken
 end
@@ -79,9 +89,7 @@ local function judgeEach(update, stamp, pendingKey, sentKey)
     end
     local verdict, keyHolder = judge(rule, order, value, pending[1], pending[2], sent[1], sent[2])
     if verdict == 'take' then
-      local at = #taken
-      taken[at + 1], taken[at + 2] = 'stamp:' .. path, stamp
-      taken[at + 3], taken[at + 4] = 'value:' .. path, value
+      takeWrite(taken, path, stamp, value)
     elseif verdict == 'same' then
       isKnown = true
     elseif verdict == 'conflict' then
@@ -117,7 +125,7 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
     mark = math.max(mark or 0, tonumber(sent[1] or '') or 0)
   end
 
-  local taken, stale, conflicting, holder, isKnown = nil, {}, {}, '', false
+  local taken, stale, conflicting, holder, isKnown = nil, NONE, NONE, '', false
   if mark and observedUs >= mark then
     taken = takeAll(update, stamp)
   end
@@ -137,9 +145,10 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
       generation = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
       addJob = 1
     end
-    if mark then
+    local raised = mark and raisedMark(mark, observedUs, tonumber(tie))
+    if raised ~= mark then
       taken[#taken + 1] = 'newestUs'
-      taken[#taken + 1] = digits(math.max(mark, markOf(observedUs, tonumber(tie))))
+      taken[#taken + 1] = digits(raised)
     end
   end
   if generation then

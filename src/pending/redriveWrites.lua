@@ -52,7 +52,7 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
     taken[#taken + 1] = 'value:' .. path
     taken[#taken + 1] = value
     accepted[#accepted + 1] = path
-    mark = mark and math.max(mark, markOf(order.observedUs, order.tie))
+    mark = mark and raisedMark(mark, order.observedUs, order.tie)
   elseif verdict == 'conflict' then
     conflicting[#conflicting + 1] = path
     holder = keyHolder

@@ -37,7 +37,7 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
     redis.call('HSET', sentKey, 'applied:' .. path, string.format('%.0f %.0f %.0f', order.observedUs, order.tie, order.sequence))
   end
   if order then
-    sentMark = math.max(sentMark, markOf(order.observedUs, order.tie))
+    sentMark = raisedMark(sentMark, order.observedUs, order.tie)
   end
   if rule == 'first' then
     redis.call('HSET', sentKey, 'value:' .. path, value)
