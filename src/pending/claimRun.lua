@@ -47,20 +47,21 @@ end
 -- A failure counts only if another run was applied since the last one; the first: since the first claim. The marks
 -- hold the lane's count of applied PATCHes at that moment.
 local applied = lane.applied or 0
+local lease = { 'leaseOwner', owner, 'leaseUntilUs', digits(nowUs + leaseUs) }
 local heldIsCounted = 0
-if not known[4] then
-  redis.call('HSET', pendingKey, 'appliedMark', digits(applied))
-elseif known[5] then
-  if tonumber(known[5]) ~= applied then
+if not known[4] or (known[5] and tonumber(known[5]) ~= applied) then
+  lease[5], lease[6] = 'appliedMark', digits(applied)
+  if known[4] then
     redis.call('HINCRBY', pendingKey, 'failures', 1)
     redis.call('HINCRBY', pendingKey, 'tries', 1)
-    redis.call('HSET', pendingKey, 'appliedMark', digits(applied))
     heldIsCounted = 1
   end
+end
+if known[4] and known[5] then
   redis.call('HDEL', pendingKey, 'heldMark')
 end
+redis.call('HSET', pendingKey, unpack(lease))
 
-redis.call('HSET', pendingKey, 'leaseOwner', owner, 'leaseUntilUs', digits(nowUs + leaseUs))
 local reply = redis.call('HGETALL', pendingKey)
 table.insert(reply, 1, 'granted')
 table.insert(reply, 2, digits(nowUs))

@@ -6,7 +6,8 @@
  *  - settle     what was applied leaves, where it is still what was sent
  *  - set aside  the same for what became a dead letter
  *  - defer      a try ended, the job will come again
- *  - release    the job ends: gone, or one new generation for what came in meanwhile
+ *  - release    the job ends: gone, or one new generation for what came in meanwhile; in one step with the settle where
+ *               that was all there is to send
  *  - reopen     the job was lost: a new generation for the same writes
  *
  * Each is one atomic script. Nothing is moved out before a PATCH, so a crash between any two leaves everything in place.
@@ -59,6 +60,15 @@ export type Released =
   | { readonly kind: 'gone' | 'superseded' | 'leased' }
   | { readonly kind: 'opened'; readonly generation: string; readonly delayMs: number }
 
+/** A PATCH that was applied. */
+export interface Applied {
+  readonly writes: readonly (Write & { readonly stamp: string })[]
+  /** Kept with the run, for people. */
+  readonly outcome: object
+  /** Of the permit that it was sent by; empty: an ordinary one. */
+  readonly probe: string
+}
+
 export interface Redriven {
   readonly generation: string | null
   readonly addJob: boolean
@@ -106,25 +116,20 @@ export class PendingUpdates {
     }
   }
 
-  /** `outcome` is kept with the run, for people. */
-  async settle(
-    runId: string,
-    writes: readonly (Write & { stamp: string })[],
-    outcome: object,
-    probe: string,
-  ): Promise<void> {
-    await SCRIPTS.settleWrites.run(
-      this.#redis,
-      this.#keys(runId),
-      {
-        nowUs: this.nowUs,
-        channel: this.#lane.announcements,
-        runId,
-        outcome: JSON.stringify(outcome),
-        sentTtlMs: this.#policy.sentTtlMs,
-        probe,
-      },
-      { args: writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json]) },
+  /** What was applied leaves; the job goes on. */
+  async settle(runId: string, applied: Applied): Promise<void> {
+    await SCRIPTS.settleWrites.run(this.#redis, this.#keys(runId), this.#settling(runId, applied), listOf(applied))
+  }
+
+  /** What was applied leaves, and the job ends. `updates`: how many updates were handed out to this job. */
+  async settleAndRelease(holder: Holder, applied: Applied, updates: number): Promise<Released> {
+    return readReleased(
+      await SCRIPTS.settleAndRelease.run(
+        this.#redis,
+        this.#keys(holder.runId),
+        { ...this.#settling(holder.runId, applied), ...this.#releasing(holder, updates) },
+        listOf(applied),
+      ),
     )
   }
 
@@ -168,17 +173,9 @@ export class PendingUpdates {
   }
 
   /** `updates`: how many updates were handed out to this job. */
-  async release({ runId, generation, owner }: Holder, updates: number): Promise<Released> {
-    const [kind, opened = '', delayUs] = (await SCRIPTS.releaseRun.run(this.#redis, this.#keys(runId), {
-      nowUs: this.nowUs,
-      runId,
-      generation,
-      owner,
-      windowUs: msToUs(this.#policy.coalesceWindowMs),
-      longestLeaseUs: msToUs(leaseMs(this.#policy)),
-      updates,
-    })) as [Released['kind'], string?, string?]
-    return kind === 'opened' ? { kind, generation: opened, delayMs: Number(delayUs) / 1000 } : { kind }
+  async release(holder: Holder, updates: number): Promise<Released> {
+    const args = this.#releasing(holder, updates)
+    return readReleased(await SCRIPTS.releaseRun.run(this.#redis, this.#keys(holder.runId), args))
   }
 
   /** The new generation, or null where the expected one (null: none was found) is no longer pending. */
@@ -206,10 +203,42 @@ export class PendingUpdates {
     }
   }
 
+  #settling(runId: string, { outcome, probe }: Applied) {
+    return {
+      nowUs: this.nowUs,
+      channel: this.#lane.announcements,
+      runId,
+      outcome: JSON.stringify(outcome),
+      sentTtlMs: this.#policy.sentTtlMs,
+      probe,
+    }
+  }
+
+  #releasing({ runId, generation, owner }: Holder, updates: number) {
+    return {
+      nowUs: this.nowUs,
+      runId,
+      generation,
+      owner,
+      windowUs: msToUs(this.#policy.coalesceWindowMs),
+      longestLeaseUs: msToUs(leaseMs(this.#policy)),
+      updates,
+    }
+  }
+
   #keys(runId: string) {
     const { index, sequence, lettered, throttle } = this.#lane
     return { index, sequence, lettered, throttle, pending: this.#lane.pending(runId), sent: this.#lane.sent(runId) }
   }
+}
+
+function listOf({ writes }: Applied): { args: string[] } {
+  return { args: writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json]) }
+}
+
+function readReleased(reply: unknown): Released {
+  const [kind, opened = '', delayUs] = reply as [Released['kind'], string?, string?]
+  return kind === 'opened' ? { kind, generation: opened, delayMs: Number(delayUs) / 1000 } : { kind }
 }
 
 function readClaim(reply: readonly string[]): Claim {

@@ -41,7 +41,7 @@ local lane = readLane(throttleKey, nowUs)
 
 local function takeSlot()
   local slotUs = math.max(nowUs, lane.nextSlotUs or 0)
-  writeLane(throttleKey, lane, { nextSlotUs = slotUs + (lane.spacingUs or 0) })
+  writeLane(throttleKey, lane, { nextSlotUs = slotUs + (lane.spacingUs or 0), seenUs = nowUs })
   return slotUs
 end
 

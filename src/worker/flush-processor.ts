@@ -59,8 +59,11 @@ export class FlushProcessor {
     const jobId = job.id ?? ''
     this.#aborts.set(jobId, abort)
     try {
-      const updates = await new Flush(this.#flusher(job, abort.signal), holder).run()
-      await this.#release(holder, updates)
+      const released = await new Flush(this.#flusher(job, abort.signal), holder).run()
+      if (released.kind === 'opened') {
+        const { generation, delayMs } = released
+        await this.#parts.flushQueue.add([{ runId: holder.runId, generation, delayMs }])
+      }
       return 'sent'
     } catch (error) {
       return await this.#end(job, token, holder, error)
@@ -79,14 +82,6 @@ export class FlushProcessor {
       log: async (line) => void (await job.log(line).catch(ignore)),
       tries: async () => (await this.#parts.flushQueue.queue.getJobLogs(job.id ?? '')).logs,
     }
-  }
-
-  async #release(holder: Holder, updates: number): Promise<void> {
-    const { pending, flushQueue } = this.#parts
-    const released = await pending.release(holder, updates)
-    if (released.kind !== 'opened') return
-    const { generation, delayMs } = released
-    await flushQueue.add([{ runId: holder.runId, generation, delayMs }])
   }
 
   async #end(job: Job<FlushJobData>, token: string, holder: Holder, error: unknown): Promise<FlushResult> {

@@ -13,7 +13,7 @@
 import type { DeadLetterReason } from '../dead-letters/dead-letter.js'
 import type { DeadLetters } from '../dead-letters/dead-letters.js'
 import type { Entry } from '../pending/entry.js'
-import type { Holder } from '../pending/pending-updates.js'
+import type { Holder, Released } from '../pending/pending-updates.js'
 import type { PermanentVerdict } from '../sift/verdict.js'
 import { FlushEnded, MET_CLOSED_LANE } from './ending.js'
 import { halves } from './halves.js'
@@ -54,14 +54,15 @@ export class Flush {
   }
 
   /**
-   * @returns how many updates it dealt with.
+   * Ends with the release of the run.
    * @throws FlushEnded where the job can't go on now.
    */
-  async run(): Promise<number> {
+  async run(): Promise<Released> {
     const sent = await this.#send()
+    if (sent.kind === 'applied' && sent.released) return sent.released
     if (sent.kind === 'refused') await this.#isolate(sent)
     if (sent.kind === 'nothing') await this.#giveUpExhausted(sent.turn)
-    return this.#updates
+    return await this.#flusher.pending.release(this.#holder, this.#updates)
   }
 
   async #send(paths?: readonly Entry['path'][]): Promise<Sent> {
@@ -121,7 +122,7 @@ export class Flush {
         updateMask: 'clientKey',
         message: 'the run has this client key already',
       }
-      await this.#flusher.pending.settle(this.#holder.runId, [entry], outcome, '')
+      await this.#flusher.pending.settle(this.#holder.runId, { writes: [entry], outcome, probe: '' })
       return true
     }
     await this.#condemn([entry], { ...verdict, reason: 'client_key_conflict', heldClientKey: held })

@@ -4,7 +4,7 @@
  */
 import pRetry from 'p-retry'
 import type { Entry } from '../pending/entry.js'
-import type { Holder } from '../pending/pending-updates.js'
+import type { Holder, Released } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
 import type { FieldPath } from '../run/fields.js'
 import type { Writes } from '../run/parse.js'
@@ -24,8 +24,8 @@ export interface Sender extends TurnTaker {
 }
 
 export type Sent =
-  /** Applied, and settled. */
-  | { readonly kind: 'applied'; readonly turn: Turn }
+  /** Applied, and settled; released, too, where all that was pending was sent: then the job is done. */
+  | { readonly kind: 'applied'; readonly turn: Turn; readonly released?: Released }
   /** Nothing of what was asked for is pending, or something must be dealt with first. */
   | { readonly kind: 'nothing'; readonly turn: Turn }
   | {
@@ -63,7 +63,7 @@ export function sendPending(sender: Sender, holder: Holder, paths?: readonly Fie
       await giveBack(sender.throttle, holder, turn.permit)
       return { kind: 'nothing', turn }
     }
-    return patch(sender, holder, turn, entries)
+    return patch(sender, holder, turn, entries, paths === undefined)
   })
 }
 
@@ -92,7 +92,13 @@ export function readRun(sender: Sender, holder: Holder): Promise<Readonly<Record
   })
 }
 
-async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readonly Entry[]): Promise<Sent> {
+async function patch(
+  sender: Sender,
+  holder: Holder,
+  turn: Turn,
+  entries: readonly Entry[],
+  isAll: boolean,
+): Promise<Sent> {
   const { runId } = holder
   const { claim, permit } = turn
   const writes: { -readonly [Path in keyof Writes]: Writes[Path] } = {}
@@ -110,7 +116,11 @@ async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readon
       updateMask: body.updateMask,
       run: body.run,
     }
-    await Promise.all([sender.pending.settle(runId, entries, outcome, permit.probe), tell])
+    const applied = { writes: entries, outcome, probe: permit.probe }
+    const [released] = await Promise.all([
+      isAll ? sender.pending.settleAndRelease(holder, applied, claim.updates) : sender.pending.settle(runId, applied),
+      tell,
+    ])
     const sinceClaimMs = performance.now() - startedAt
     const sinceArrivalMs = entries.map(({ arrivedUs }) => Math.max(0, (claim.nowUs - arrivedUs) / 1000 + sinceClaimMs))
     sender.facts.emit('patch:applied', {
@@ -120,7 +130,7 @@ async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readon
       durationMs,
       sinceArrivalMs,
     })
-    return { kind: 'applied', turn }
+    return { kind: 'applied', turn, ...(released && { released }) }
   }
   await tell
   if (verdict.kind !== 'permanent') return await fail(sender, holder, turn, { ...exchange, verdict })

@@ -31,6 +31,8 @@ for (const row of ROWS) {
   if (progress(row, finding.figure) < 0.5) process.exitCode = 1
   const [least, most] = finding.spread ?? []
   const spread = least === undefined || most === undefined ? '' : ` (${least.toFixed(2)} to ${most.toFixed(2)})`
-  console.log(`${row.key.padEnd(18)} ${finding.figure.toFixed(3)}${spread} of ${row.target}; ours ${finding.ours}, peer ${finding.peer}`)
+  console.log(
+    `${row.key.padEnd(18)} ${finding.figure.toFixed(3)}${spread} of ${row.target}; ours ${finding.ours}, peer ${finding.peer}`,
+  )
 }
 await stage.close()

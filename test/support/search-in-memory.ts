@@ -39,7 +39,12 @@ export async function countSearch(mask: readonly FieldPath[], guilty: readonly F
   const around = {
     pending: {
       claim: async () => ({ kind: 'granted', entries, mustBackOff: false, ...claim }),
-      settle: async (_runId, writes) => leave(writes),
+      settle: async (_runId, { writes }) => leave(writes),
+      settleAndRelease: async (_holder, { writes }) => {
+        leave(writes)
+        return { kind: 'gone' }
+      },
+      release: async () => ({ kind: 'gone' }),
       setAside: async (_runId, writes) => leave(writes),
     } satisfies Partial<PendingUpdates> as unknown as PendingUpdates,
     throttle: {

@@ -176,7 +176,7 @@ async function bytesPerRun(redis: Stage['ours'], runs: number, store: () => Prom
   const used = async () => Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1])
   const before = await used()
   await store()
-  return (await used() - before) / runs
+  return ((await used()) - before) / runs
 }
 
 function memory(key: string, measured: string, updatesPerRun: number, target: number): Row {

@@ -35,7 +35,7 @@ describe('settle', () => {
   test('removes what was sent, and records its order, the client key and the outcome', async () => {
     await lane.write(RUN, { name: 'n', clientKey: 'k1' }, { observedAtUs: LATE, tie: 7 })
     const entries = await claimed()
-    await lane.pending.settle(RUN, entries, { status: 200 }, '')
+    await lane.pending.settle(RUN, { writes: entries, outcome: { status: 200 }, probe: '' })
     expect(await lane.pendingWrites(RUN)).toEqual({})
     const order = `${LATE} 7 ${entries[0]?.sequence}`
     expect(await lane.sentHash(RUN)).toEqual({

@@ -67,7 +67,7 @@ export class TestLane {
   }
 
   async settle(runId: string, entries: readonly Entry[], probe = ''): Promise<void> {
-    await this.pending.settle(runId, entries, { message: 'applied' }, probe)
+    await this.pending.settle(runId, { writes: entries, outcome: { message: 'applied' }, probe })
   }
 
   /** A run of its own is written, claimed, applied and released: the sign of life that lets failures count. */

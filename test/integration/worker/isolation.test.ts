@@ -175,7 +175,9 @@ describe('the search for the guilty fields', () => {
     await pipeline.drained(20_000)
 
     const refusedAlone = new Set(
-      pipeline.simulator.requests.filter(({ fault }) => fault === 'refuse').map(({ runId, mask }) => `${runId} ${mask}`),
+      pipeline.simulator.requests
+        .filter(({ fault }) => fault === 'refuse')
+        .map(({ runId, mask }) => `${runId} ${mask}`),
     )
     const letters = await condemned()
     expect(letters.size).toBeGreaterThan(100)
