@@ -52,25 +52,28 @@ local function refused(status)
   return { status, '', 0, '', '', '' }
 end
 
--- Made once a path: a string that is built costs more than one that is looked up.
-local stampFields, valueFields = {}, {}
-local function takeWrite(taken, path, stamp, value)
-  if not stampFields[path] then
-    stampFields[path], valueFields[path] = 'stamp:' .. path, 'value:' .. path
-  end
-  local count = #taken
-  taken[count + 1], taken[count + 2] = stampFields[path], stamp
-  taken[count + 3], taken[count + 4] = valueFields[path], value
+-- Field names by path, made once: a string that is built costs more than one that is looked up.
+local function fieldNames(kind)
+  return setmetatable({}, {
+    __index = function(names, path)
+      names[path] = kind .. ':' .. path
+      return names[path]
+    end,
+  })
 end
+local stampFields, valueFields = fieldNames('stamp'), fieldNames('value')
 
 -- All writes are taken, or none where one of them goes by another rule than the order.
 local function takeAll(update, stamp)
-  local taken = {}
+  local taken, count = {}, 0
   for i = FIRST_WRITE, #update, ARGS_A_WRITE do
+    local path = update[i]
     if update[i + 1] ~= 'latest' then
       return nil
     end
-    takeWrite(taken, update[i], stamp, update[i + 2])
+    taken[count + 1], taken[count + 2] = stampFields[path], stamp
+    taken[count + 3], taken[count + 4] = valueFields[path], update[i + 2]
+    count = count + 4
   end
   return taken
 end
@@ -82,14 +85,16 @@ local function judgeEach(update, stamp, pendingKey, sentKey)
   local taken, stale, conflicting, holder, isKnown = {}, {}, {}, '', false
   for i = FIRST_WRITE, #update, ARGS_A_WRITE do
     local path, rule, value = update[i], update[i + 1], update[i + 2]
-    local pending = redis.call('HMGET', pendingKey, 'stamp:' .. path, 'value:' .. path)
-    local sent = redis.pcall('HMGET', sentKey, 'applied:' .. path, 'value:' .. path)
+    local pending = redis.call('HMGET', pendingKey, stampFields[path], valueFields[path])
+    local sent = redis.pcall('HMGET', sentKey, 'applied:' .. path, valueFields[path])
     if sent.err then
       return nil
     end
     local verdict, keyHolder = judge(rule, order, value, pending[1], pending[2], sent[1], sent[2])
     if verdict == 'take' then
-      takeWrite(taken, path, stamp, value)
+      local count = #taken
+      taken[count + 1], taken[count + 2] = stampFields[path], stamp
+      taken[count + 3], taken[count + 4] = valueFields[path], value
     elseif verdict == 'same' then
       isKnown = true
     elseif verdict == 'conflict' then
@@ -104,13 +109,17 @@ end
 
 local function mergeUpdate(update, sequence, pendingKey, sentKey)
   local runId, source, observedText, tie = update[1], update[2], update[3], update[4]
+  local observedUs = arrivedUs
   if observedText == '' then
     observedText = arrivedText
-  elseif tonumber(observedText) > nowUs + futureLimitUs then
-    return refused('observed_in_future')
+  else
+    observedUs = tonumber(observedText)
+    if observedUs > nowUs + futureLimitUs then
+      return refused('observed_in_future')
+    end
   end
-  local observedUs = tonumber(observedText)
-  local stamp = observedText .. ' ' .. tie .. ' ' .. digits(sequence) .. ' ' .. arrivedText .. ' 0 ' .. source
+  -- As makeStamp would write it. A sequence has fewer than the 14 digits that Lua itself writes in full.
+  local stamp = observedText .. ' ' .. tie .. ' ' .. sequence .. ' ' .. arrivedText .. ' 0 ' .. source
 
   local known = redis.pcall('HMGET', pendingKey, 'generation', 'newestUs', 'updates')
   if known.err then
@@ -145,15 +154,16 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
       generation = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
       addJob = 1
     end
+    -- Numbers go to Redis with 17 digits, whatever tostring does.
     local raised = mark and raisedMark(mark, observedUs, tonumber(tie))
     if raised ~= mark then
       taken[#taken + 1] = 'newestUs'
-      taken[#taken + 1] = digits(raised)
+      taken[#taken + 1] = raised
     end
   end
   if generation then
     taken[#taken + 1] = 'updates'
-    taken[#taken + 1] = digits((tonumber(known[3] or '') or 0) + 1)
+    taken[#taken + 1] = (tonumber(known[3] or '') or 0) + 1
     redis.call('HSET', pendingKey, unpack(taken))
   end
 
