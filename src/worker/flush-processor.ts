@@ -78,7 +78,7 @@ export class FlushProcessor {
     return {
       ...this.#parts,
       abort: AbortSignal.any([lockLost, this.#parts.giveUp]),
-      show: (body) => job.updateData({ ...job.data, patch: body }).catch(ignore),
+      show: (body) => job.updateData({ patch: body }).catch(ignore),
       log: async (line) => void (await job.log(line).catch(ignore)),
       tries: async () => (await this.#parts.flushQueue.queue.getJobLogs(job.id ?? '')).logs,
     }

@@ -19,6 +19,8 @@ export interface Row {
   /** Whether the figure must reach the target, or stay below it. */
   readonly goal: 'at least' | 'at most'
   readonly unit: 'x' | 'ms'
+  /** Whether it is short enough for `--quick`. */
+  readonly isQuick: boolean
   measure(stage: Stage, effort: Effort): Promise<Finding>
 }
 

@@ -46,6 +46,7 @@ export const hotBatch: Row = {
   target: 4.5,
   goal: 'at least',
   unit: 'x',
+  isQuick: true,
   measure: (stage, effort) =>
     race(stage, effort, (producer, queue) => {
       const runIds = newRunIds(HOT_RUNS)
@@ -84,6 +85,7 @@ export const coldBatch: Row = {
   target: 0.65,
   goal: 'at least',
   unit: 'x',
+  isQuick: true,
   measure: (stage, effort) =>
     race(stage, effort, (producer, queue) => {
       const count = 25_000 * effort.scale
@@ -153,6 +155,7 @@ export const single: Row = {
   target: 1.8,
   goal: 'at least',
   unit: 'x',
+  isQuick: true,
   measure: (stage, effort) => singles(stage, effort, () => ({})),
 }
 
@@ -164,6 +167,7 @@ export const singleDebounced: Row = {
   target: 3.3,
   goal: 'at least',
   unit: 'x',
+  isQuick: true,
   measure: (stage, effort) =>
     singles(stage, effort, ({ run }) => ({
       delay: WINDOW_MS,
@@ -188,6 +192,7 @@ function memory(key: string, measured: string, updatesPerRun: number, target: nu
     target,
     goal: 'at most',
     unit: 'x',
+    isQuick: true,
     async measure({ oursUrl, peerUrl, ours, peer }, { scale }) {
       await Promise.all([ours.flushdb('SYNC'), peer.flushdb('SYNC')])
       const producer = createProducer({ redis: oursUrl, coalesceWindowMs: WINDOW_MS })
