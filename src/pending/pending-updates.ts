@@ -2,6 +2,7 @@
  * The pending updates of a lane: one merged update a run, from its first write until it was sent.
  *
  *  - merge      takes updates in; the newest write of each field stays (./merge.ts)
+ *  - take turn  a permit of the throttle, and the claim with it where its slot is free now
  *  - claim      hands out what is pending, and a lease: only its owner may send
  *  - settle     what was applied leaves, where it is still what was sent
  *  - set aside  the same for what became a dead letter
@@ -53,6 +54,15 @@ export type ClaimReply =
   | { readonly kind: 'held'; readonly remainingMs: number | null; readonly reason: string }
   | { readonly kind: 'void' }
 
+/** `claimed`: with its claim. `granted`: a permit whose slot is still to come, or a probe's; the claim comes after it. */
+export type TurnReply =
+  | { readonly kind: 'claimed'; readonly permit: Permit; readonly claim: Claim }
+  | { readonly kind: 'granted'; readonly permit: Permit }
+  | Extract<ClaimReply, { kind: 'superseded' | 'leased' | 'held' }>
+
+/** What a probe may take beyond its request. */
+const PROBE_SLACK_MS = 5_000
+
 /** `counted`: towards the attempts, if another run was applied meanwhile; `held`: judged at the next claim. */
 export type Failure = 'none' | 'uncounted' | 'counted' | 'held'
 
@@ -93,6 +103,35 @@ export class PendingUpdates {
     this.#policy = policy
   }
 
+  async takeTurn({ runId, generation, owner }: Holder): Promise<TurnReply> {
+    const { requestTimeoutMs, maxHoldMs, otherRunPauseMs } = this.#policy
+    const reply = (await SCRIPTS.takeTurn.run(this.#redis, this.#keys(runId), {
+      nowUs: this.nowUs,
+      runId,
+      generation,
+      owner,
+      leaseUs: msToUs(leaseMs(this.#policy)),
+      longestHoldUs: msToUs(maxHoldMs),
+      probeTtlUs: msToUs(requestTimeoutMs + PROBE_SLACK_MS),
+      otherRunPauseUs: msToUs(otherRunPauseMs),
+    })) as [string, ...string[]]
+    const [kind, ...rest] = reply
+    if (kind === 'claimed') {
+      const [epoch, ...claim] = rest
+      return {
+        kind,
+        permit: { waitMs: 0, epoch: Number(epoch), probe: '', heldReason: '' },
+        claim: readClaim(claim),
+      }
+    }
+    if (kind === 'granted') {
+      const [waitUs, epoch, probe = '', heldReason = ''] = rest
+      return { kind, permit: { waitMs: Number(waitUs) / 1000, epoch: Number(epoch), probe, heldReason } }
+    }
+    return readRefusal(reply)
+  }
+
+  /** For a permit whose slot has come. */
   async claim({ runId, generation, owner }: Holder, permit: Pick<Permit, 'epoch' | 'probe'>): Promise<ClaimReply> {
     const reply = (await SCRIPTS.claimRun.run(this.#redis, this.#keys(runId), {
       nowUs: this.nowUs,
@@ -102,18 +141,9 @@ export class PendingUpdates {
       epoch: permit.epoch,
       probe: permit.probe,
     })) as [string, ...string[]]
-    switch (reply[0]) {
-      case 'granted':
-        return readClaim(reply)
-      case 'leased':
-        return { kind: 'leased', remainingMs: Number(reply[1]) / 1000 }
-      case 'held':
-        return { kind: 'held', remainingMs: remainingMs(reply[1]), reason: reply[2] ?? '' }
-      case 'void':
-        return { kind: 'void' }
-      default:
-        return { kind: 'superseded' }
-    }
+    const [kind, ...rest] = reply
+    if (kind === 'granted') return readClaim(rest)
+    return kind === 'void' ? { kind } : readRefusal(reply)
   }
 
   /** What was applied leaves; the job goes on. */
@@ -242,7 +272,7 @@ function readReleased(reply: unknown): Released {
 }
 
 function readClaim(reply: readonly string[]): Claim {
-  const [, nowUs, heldIsCounted, ...flat] = reply
+  const [nowUs, heldIsCounted, ...flat] = reply
   const fields = new Map<string, string>()
   for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] ?? '', flat[i + 1] ?? '')
   const number = (name: string): number => Number(fields.get(name) ?? 0) || 0
@@ -259,8 +289,14 @@ function readClaim(reply: readonly string[]): Claim {
   }
 }
 
-/** A hold's remaining time; null: until an operator ends it. */
-export function remainingMs(us: string | number | undefined): number | null {
-  const remaining = Number(us)
-  return remaining < 0 ? null : remaining / 1000
+function readRefusal([kind, remainingUs, reason = '']: readonly string[]) {
+  switch (kind) {
+    case 'leased':
+      return { kind, remainingMs: Number(remainingUs) / 1000 } as const
+    case 'held':
+      // Negative: until an operator ends it.
+      return { kind, remainingMs: Number(remainingUs) < 0 ? null : Number(remainingUs) / 1000, reason } as const
+    default:
+      return { kind: 'superseded' } as const
+  }
 }

@@ -10,6 +10,11 @@ export const SCRIPTS = {
     ['nowUs', 'notAfterUs', 'futureLimitUs', 'maxPendingRuns', 'memoryIsShort', 'updates'],
   ),
   redriveWrites: new Script(file('redriveWrites'), ['index', 'sequence', 'pending', 'sent'], ['nowUs', 'runId']),
+  takeTurn: new Script(
+    file('takeTurn'),
+    ['pending', 'throttle'],
+    ['nowUs', 'runId', 'generation', 'owner', 'leaseUs', 'longestHoldUs', 'probeTtlUs', 'otherRunPauseUs'],
+  ),
   claimRun: new Script(
     file('claimRun'),
     ['pending', 'throttle'],
