@@ -129,7 +129,10 @@ class LaneProducer implements RunUpdateProducer {
     }
     try {
       for (let start = 0; start < inputs.length; start += CHUNK_SIZE) {
-        onTheWay.push(this.#enqueueBatch(inputs.slice(start, start + CHUNK_SIZE), parse))
+        const chunk = this.#enqueueBatch(inputs.slice(start, start + CHUNK_SIZE), parse)
+        // Its failure is told in its turn, and must not be taken for an unhandled one before.
+        chunk.catch(() => {})
+        onTheWay.push(chunk)
         if (onTheWay.length === CHUNKS_ON_THE_WAY) await takeOldest()
         // Lets the chunk leave, so that Redis is at work on it while the next one is parsed.
         else await setImmediate()

@@ -117,7 +117,7 @@ async function race(
   peerOf: (stage: Stage, api: Api, count: number) => Side,
 ): Promise<Finding> {
   const api = await startApi(LATENCY_MS)
-  const count = 10_000 * scale
+  const count = 6_000 * scale
   try {
     const { ratio, spread, ours, peer }: Comparison = await compare(
       rounds,
