@@ -18,7 +18,8 @@ import { leaseMs, type Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
 import type { FieldPath } from '../run/fields.js'
 import type { Permit } from '../throttle/throttle.js'
-import { type CorruptEntry, type Entry, readEntries, type Write } from './entry.js'
+import { type ClaimReply, readClaimReply, readTurn, type TurnReply } from './claim.js'
+import type { Write } from './entry.js'
 import { readList } from './merge.js'
 import { SCRIPTS } from './scripts.js'
 
@@ -28,37 +29,6 @@ export interface Holder {
   readonly generation: string
   readonly owner: string
 }
-
-export interface Claim {
-  readonly kind: 'granted'
-  readonly entries: readonly Entry[]
-  readonly corrupt: readonly CorruptEntry[]
-  /** How many updates were merged into what is handed out. */
-  readonly updates: number
-  /** Redis's time, and when the generation was opened. */
-  readonly nowUs: number
-  readonly openedUs: number
-  /** Failures that count towards the attempts, and all tries that failed, since the run was last applied. */
-  readonly failures: number
-  readonly tries: number
-  /** What went wrong last, as JSON, since the generation was opened. */
-  readonly trouble: string | null
-  /** A held answer of this run has just been counted as its own failure: it backs off, and sends nothing now. */
-  readonly mustBackOff: boolean
-}
-
-export type ClaimReply =
-  | Claim
-  | { readonly kind: 'superseded' }
-  | { readonly kind: 'leased'; readonly remainingMs: number }
-  | { readonly kind: 'held'; readonly remainingMs: number | null; readonly reason: string }
-  | { readonly kind: 'void' }
-
-/** `claimed`: with its claim. `granted`: a permit whose slot is still to come, or a probe's; the claim comes after it. */
-export type TurnReply =
-  | { readonly kind: 'claimed'; readonly permit: Permit; readonly claim: Claim }
-  | { readonly kind: 'granted'; readonly permit: Permit }
-  | Extract<ClaimReply, { kind: 'superseded' | 'leased' | 'held' }>
 
 /** What a probe may take beyond its request. */
 const PROBE_SLACK_MS = 5_000
@@ -105,7 +75,7 @@ export class PendingUpdates {
 
   async takeTurn({ runId, generation, owner }: Holder): Promise<TurnReply> {
     const { requestTimeoutMs, maxHoldMs, otherRunPauseMs } = this.#policy
-    const reply = (await SCRIPTS.takeTurn.run(this.#redis, this.#keys(runId), {
+    const reply = await SCRIPTS.takeTurn.run(this.#redis, this.#keys(runId), {
       nowUs: this.nowUs,
       runId,
       generation,
@@ -114,36 +84,21 @@ export class PendingUpdates {
       longestHoldUs: msToUs(maxHoldMs),
       probeTtlUs: msToUs(requestTimeoutMs + PROBE_SLACK_MS),
       otherRunPauseUs: msToUs(otherRunPauseMs),
-    })) as [string, ...string[]]
-    const [kind, ...rest] = reply
-    if (kind === 'claimed') {
-      const [epoch, ...claim] = rest
-      return {
-        kind,
-        permit: { waitMs: 0, epoch: Number(epoch), probe: '', heldReason: '' },
-        claim: readClaim(claim),
-      }
-    }
-    if (kind === 'granted') {
-      const [waitUs, epoch, probe = '', heldReason = ''] = rest
-      return { kind, permit: { waitMs: Number(waitUs) / 1000, epoch: Number(epoch), probe, heldReason } }
-    }
-    return readRefusal(reply)
+    })
+    return readTurn(reply as string[])
   }
 
   /** For a permit whose slot has come. */
   async claim({ runId, generation, owner }: Holder, permit: Pick<Permit, 'epoch' | 'probe'>): Promise<ClaimReply> {
-    const reply = (await SCRIPTS.claimRun.run(this.#redis, this.#keys(runId), {
+    const reply = await SCRIPTS.claimRun.run(this.#redis, this.#keys(runId), {
       nowUs: this.nowUs,
       generation,
       owner,
       leaseUs: msToUs(leaseMs(this.#policy)),
       epoch: permit.epoch,
       probe: permit.probe,
-    })) as [string, ...string[]]
-    const [kind, ...rest] = reply
-    if (kind === 'granted') return readClaim(rest)
-    return kind === 'void' ? { kind } : readRefusal(reply)
+    })
+    return readClaimReply(reply as string[])
   }
 
   /** What was applied leaves; the job goes on. */
@@ -269,34 +224,4 @@ function listOf({ writes }: Applied): { args: string[] } {
 function readReleased(reply: unknown): Released {
   const [kind, opened = '', delayUs] = reply as [Released['kind'], string?, string?]
   return kind === 'opened' ? { kind, generation: opened, delayMs: Number(delayUs) / 1000 } : { kind }
-}
-
-function readClaim(reply: readonly string[]): Claim {
-  const [nowUs, heldIsCounted, ...flat] = reply
-  const fields = new Map<string, string>()
-  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] ?? '', flat[i + 1] ?? '')
-  const number = (name: string): number => Number(fields.get(name) ?? 0) || 0
-  return {
-    kind: 'granted',
-    ...readEntries(fields),
-    updates: number('updates'),
-    nowUs: Number(nowUs),
-    openedUs: number('openedUs'),
-    failures: number('failures'),
-    tries: number('tries'),
-    trouble: fields.get('trouble') ?? null,
-    mustBackOff: Number(heldIsCounted) === 1,
-  }
-}
-
-function readRefusal([kind, remainingUs, reason = '']: readonly string[]) {
-  switch (kind) {
-    case 'leased':
-      return { kind, remainingMs: Number(remainingUs) / 1000 } as const
-    case 'held':
-      // Negative: until an operator ends it.
-      return { kind, remainingMs: Number(remainingUs) < 0 ? null : Number(remainingUs) / 1000, reason } as const
-    default:
-      return { kind: 'superseded' } as const
-  }
 }

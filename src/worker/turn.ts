@@ -5,7 +5,8 @@
  */
 
 import type { FactEmitter } from '../events.js'
-import type { Claim, ClaimReply, Holder, PendingUpdates } from '../pending/pending-updates.js'
+import type { Claim, ClaimReply } from '../pending/claim.js'
+import type { Holder, PendingUpdates } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
 import type { ApiKey } from '../sift/api-key.js'
 import type { Permit, Throttle } from '../throttle/throttle.js'
