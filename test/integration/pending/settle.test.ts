@@ -56,6 +56,16 @@ describe('settle', () => {
     expect((await lane.sentHash(RUN))['applied:name']).toMatch(`${EARLY} `)
   })
 
+  test('is known to a pending update that was opened after its own was deleted by hand', async () => {
+    await lane.write(RUN, { name: 'late' }, { observedAtUs: LATE })
+    const entries = await claimed()
+    await redis.del(lane.lane.pending(RUN))
+    await lane.write(RUN, { description: 'early' }, { observedAtUs: EARLY })
+    await lane.settle(RUN, entries)
+    const merged = await lane.write(RUN, { name: 'between', isPinned: true }, { observedAtUs: LATE - 1n })
+    expect(merged.staleFields).toEqual(['name'])
+  })
+
   test('never takes sent back to an older order', async () => {
     await lane.write(RUN, { name: 'old' }, { observedAtUs: EARLY })
     const old = await claimed()
