@@ -26,6 +26,7 @@ export function chart(results: readonly Result[]): string {
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    '<title>How far each row has come towards its target</title>',
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     `<text x="${targetX}" y="18" text-anchor="middle">target</text>`,
     ...bars,
