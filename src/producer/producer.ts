@@ -8,6 +8,7 @@
  *  - Merged, but adding the flush job failed: acknowledged. The sweeper adds it.
  *  - A client key in conflict is acknowledged once its dead letter is recorded.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { checkLibraryOptions, DEFAULT_MAX_REDIS_MEMORY_PERCENT } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
@@ -22,7 +23,11 @@ import { type Lane, laneOf } from '../redis/lane.js'
 import { type ParseResult, parseRunUpdate, parseRunUpdateText, type RunUpdate } from '../run/parse.js'
 import { traceUpdates } from '../tracing/update-spans.js'
 import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from './enqueue-result.js'
-import { BATCH_SIZE, before, MergeQueue } from './merge-queue.js'
+import { before, MergeQueue } from './merge-queue.js'
+
+/** `enqueueMany` parses one chunk while Redis merges those before it, and BullMQ adds the jobs of the oldest. */
+const CHUNK_SIZE = 125
+const CHUNKS_ON_THE_WAY = 4
 
 export interface ProducerOptions extends Partial<Pick<Policy, 'coalesceWindowMs'>> {
   readonly redis: RedisSource
@@ -129,15 +134,28 @@ class LaneProducer implements RunUpdateProducer {
     parse: (input: Input) => ParseResult,
   ): Promise<EnqueueResult[]> {
     const results: EnqueueResult[] = []
-    for (let start = 0; start < inputs.length; start += BATCH_SIZE) {
-      try {
-        const batch = inputs.slice(start, start + BATCH_SIZE)
-        for (const result of await this.#enqueueBatch(batch, parse)) results.push(result)
-      } catch (error) {
-        if (error instanceof RedisUnavailableError)
-          throw new EnqueueInterruptedError(error.message, results, { cause: error })
-        throw error
+    const onTheWay: Promise<EnqueueResult[]>[] = []
+    const takeOldest = async () => {
+      for (const result of (await onTheWay[0]) ?? []) results.push(result)
+      onTheWay.shift()
+    }
+    try {
+      for (let start = 0; start < inputs.length; start += CHUNK_SIZE) {
+        const chunk = this.#enqueueBatch(inputs.slice(start, start + CHUNK_SIZE), parse)
+        // Its failure is told in its turn, and must not be taken for an unhandled one before.
+        chunk.catch(() => {})
+        onTheWay.push(chunk)
+        if (onTheWay.length === CHUNKS_ON_THE_WAY) await takeOldest()
+        // Lets the chunk leave, so that Redis is at work on it while the next one is parsed.
+        else await setImmediate()
       }
+      while (onTheWay.length > 0) await takeOldest()
+    } catch (error) {
+      // What is still on its way must have ended before anyone is told of a failure: nothing happens later.
+      await Promise.allSettled(onTheWay)
+      if (error instanceof RedisUnavailableError)
+        throw new EnqueueInterruptedError(error.message, results, { cause: error })
+      throw error
     }
     return results
   }
