@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { ConfigurationError } from './errors.js'
 import { DEFAULT_POLICY, type Policy } from './policy.js'
 import { DEFAULT_QUEUE_NAME, DEFAULT_QUEUE_PREFIX } from './redis/lane.js'
+import { redisUrlProblem } from './redis/redis-source.js'
 import { ApiKey } from './sift/api-key.js'
 import { parseBaseUrl } from './sift/base-url.js'
 
@@ -73,11 +74,10 @@ function judgedBy<Output>(judge: (text: string) => Output) {
   })
 }
 
-const redisUrl = z.string().refine((text) => {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname, pathname } = new URL(text)
-  return /^rediss?:$/.test(protocol) && hostname !== '' && /^\/?\d*$/.test(pathname)
-}, 'must be a URL such as redis://127.0.0.1:6379, or rediss://:password@host:6379/0')
+const redisUrl = z.string().superRefine((text, context) => {
+  const problem = redisUrlProblem(text)
+  if (problem !== undefined) context.addIssue(problem)
+})
 
 /** Every variable of the environment, in the order in which people are told of them. */
 const SETTINGS = z.object({

@@ -63,6 +63,13 @@ test('every wrong variable is in one message', async () => {
   expect(code).toBe(2)
 })
 
+test('a password that cannot be decoded ends with 2, and is not shown', async () => {
+  const { code, stderr } = await runCommand(['status'], { env: { REDIS_URL: 'redis://:secret%zz@127.0.0.1:1' } })
+  expect(stderr).toMatch(/^error: REDIS_URL has a user or password with a %.*\n$/)
+  expect(stderr).not.toContain('secret')
+  expect(code).toBe(2)
+})
+
 test('an option wins over its variable, and is named in the message', async () => {
   const env = { REDIS_URL: 'redis://127.0.0.1:1', QUEUE_NAME: 'fine' }
   const { code, stderr } = await runCommand(['status', '--queue-name', 'a:b'], { env })
