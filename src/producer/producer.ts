@@ -9,7 +9,7 @@
  *  - A client key in conflict is acknowledged once its dead letter is recorded.
  */
 import type { Redis } from 'ioredis'
-import { checkLibraryOptions, DEFAULT_MAX_REDIS_MEMORY_PERCENT } from '../config.js'
+import { checkProducerOptions, DEFAULT_MAX_REDIS_MEMORY_PERCENT } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { RedisUnavailableError } from '../errors.js'
 import { FactEmitter } from '../events.js'
@@ -87,7 +87,7 @@ class LaneProducer implements RunUpdateProducer {
   #isClosed = false
 
   constructor(options: ProducerOptions, facts: FactEmitter) {
-    checkLibraryOptions(options)
+    checkProducerOptions(options)
     this.facts = facts
     const { coalesceWindowMs } = options
     this.#policy = policyWith(coalesceWindowMs === undefined ? {} : { coalesceWindowMs })

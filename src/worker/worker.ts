@@ -1,7 +1,7 @@
 import { once, setMaxListeners } from 'node:events'
 import { Worker as BullWorker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { checkLibraryOptions, DEFAULT_CONCURRENCY, DEFAULT_RATE } from '../config.js'
+import { checkWorkerOptions, DEFAULT_CONCURRENCY, DEFAULT_RATE } from '../config.js'
 import { createDeadLetterWorker } from '../dead-letters/dead-letter-worker.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { ConfigurationError } from '../errors.js'
@@ -106,7 +106,7 @@ class LaneWorker implements RunUpdateWorker {
   #patience: NodeJS.Timeout | undefined
 
   constructor(options: WorkerOptions) {
-    checkLibraryOptions(options)
+    checkWorkerOptions(options)
     const policy = policyWith(options)
     this.#patienceMs = policy.requestTimeoutMs + CLOSING_RESERVE_MS
     const apiKey = typeof options.sift.apiKey === 'string' ? ApiKey.literal(options.sift.apiKey) : options.sift.apiKey
