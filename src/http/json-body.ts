@@ -24,7 +24,11 @@ export function takeJsonBodies(server: FastifyInstance, timeoutMs: number = BODY
 }
 
 async function readBody(payload: IncomingMessage, timeoutMs: number): Promise<Buffer> {
-  if (Number(payload.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge()
+  if (Number(payload.headers['content-length']) > MAX_BODY_BYTES) {
+    // Passed over, not cut: most clients read the answer only once they have sent all.
+    payload.resume()
+    throw tooLarge()
+  }
   const chunks: Buffer[] = []
   let size = 0
   let timer: NodeJS.Timeout | undefined
