@@ -8,7 +8,8 @@ import { parse as parseDotenv } from 'dotenv'
 import { z } from 'zod'
 import { ConfigurationError } from './errors.js'
 import { DEFAULT_POLICY, type Policy } from './policy.js'
-import { DEFAULT_QUEUE_NAME, DEFAULT_QUEUE_PREFIX } from './redis/lane.js'
+import { DEFAULT_QUEUE_NAME, DEFAULT_QUEUE_PREFIX, isSideQueueName } from './redis/lane.js'
+import { redisUrlProblem } from './redis/redis-source.js'
 import { ApiKey } from './sift/api-key.js'
 import { parseBaseUrl } from './sift/base-url.js'
 
@@ -51,6 +52,10 @@ const LIMITS = {
 const queueName = z
   .string('must be text')
   .regex(/^[\w.-]{1,100}$/, 'must be 1 to 100 characters of A-Z a-z 0-9 . _ - (BullMQ takes no colon)')
+  .refine(
+    (name) => !isSideQueueName(name),
+    'must not end in -dead-letters or -intake: such a queue belongs to the lane whose name comes before',
+  )
 const queuePrefix = z
   .string('must be text')
   .regex(/^[\w.:{}-]{1,100}$/, 'must be 1 to 100 characters of A-Z a-z 0-9 . _ - : { }')
@@ -73,11 +78,10 @@ function judgedBy<Output>(judge: (text: string) => Output) {
   })
 }
 
-const redisUrl = z.string().refine((text) => {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname, pathname } = new URL(text)
-  return /^rediss?:$/.test(protocol) && hostname !== '' && /^\/?\d*$/.test(pathname)
-}, 'must be a URL such as redis://127.0.0.1:6379, or rediss://:password@host:6379/0')
+const redisUrl = z.string().superRefine((text, context) => {
+  const problem = redisUrlProblem(text)
+  if (problem !== undefined) context.addIssue(problem)
+})
 
 /** Every variable of the environment, in the order in which people are told of them. */
 const SETTINGS = z.object({
@@ -290,26 +294,54 @@ export function policyOptions(config: Config): Partial<Policy> {
 /** The waits and limits of the policy may be any span here: tests divide them. */
 const span = z.number('must be a number').min(0, 'must be at least 0').max(YEAR_MS, `must be at most ${YEAR_MS}`)
 
-const LIBRARY_OPTIONS = z
-  .object({
-    ...Object.fromEntries(Object.keys(DEFAULT_POLICY).map((name) => [name, span])),
-    queueName,
-    queuePrefix,
-    concurrency: LIMITS.concurrency,
-    rateLimit: z.object({ max: LIMITS.rateLimitMax, durationMs: LIMITS.rateLimitDurationMs }, 'must be an object'),
-    maxPendingRuns: LIMITS.maxPendingRuns,
-    maxRedisMemoryPercent: LIMITS.maxRedisMemoryPercent,
-  })
+const PRODUCER_OPTIONS = z
+  .object(
+    {
+      ...Object.fromEntries(Object.keys(DEFAULT_POLICY).map((name) => [name, span])),
+      queueName,
+      queuePrefix,
+      concurrency: LIMITS.concurrency,
+      rateLimit: z.object({ max: LIMITS.rateLimitMax, durationMs: LIMITS.rateLimitDurationMs }, 'must be an object'),
+      maxPendingRuns: LIMITS.maxPendingRuns,
+      maxRedisMemoryPercent: LIMITS.maxRedisMemoryPercent,
+    },
+    'must be an object',
+  )
   .partial()
 
+const WORKER_OPTIONS = PRODUCER_OPTIONS.extend({
+  sift: z.object(
+    {
+      baseUrl: z.string('must be text'),
+      apiKey: z.custom((key) => typeof key === 'string' || key instanceof ApiKey, 'must be text'),
+    },
+    'must be an object with a baseUrl and an apiKey',
+  ),
+})
+
 /**
- * Checks the options of `createProducer` or `createWorker`, as far as they are numbers and names.
+ * Checks the options of `createProducer`, as far as they are numbers and names.
  * @throws ConfigurationError with every problem.
  */
-export function checkLibraryOptions(options: object): void {
-  const parsed = LIBRARY_OPTIONS.safeParse(options)
+export function checkProducerOptions(options: object): void {
+  checkOptions(PRODUCER_OPTIONS, options)
+}
+
+/**
+ * The same for `createWorker`.
+ * @throws ConfigurationError with every problem.
+ */
+export function checkWorkerOptions(options: object): void {
+  checkOptions(WORKER_OPTIONS, options)
+}
+
+/** Callers without types may give anything, or nothing. */
+function checkOptions(schema: z.ZodType, options: unknown): void {
+  const parsed = schema.safeParse(options)
   if (parsed.success) return
-  throw new ConfigurationError(parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`))
+  throw new ConfigurationError(
+    parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the options'} ${message}`),
+  )
 }
 
 function laneOptions(config: Config) {

@@ -3,8 +3,8 @@ import type { Redis } from 'ioredis'
 import { type Config, readApiKey } from '../config.js'
 import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import { LAYOUT_VERSION } from '../pending/layout.js'
-import { describeRedis } from '../redis/connection.js'
 import { laneOf } from '../redis/lane.js'
+import { describeRedis } from '../redis/redis-source.js'
 import { mayEvict, readServerSetup, refuseOldServer, type ServerSetup } from '../redis/server-check.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 import { withRedis } from './lane-session.js'
@@ -57,8 +57,9 @@ async function* check(config: Config): AsyncGenerator<Finding> {
     yield judgePersistence(setup)
     yield judgeLayout(layout)
   } catch (error) {
-    if (!(error instanceof RedisUnavailableError)) throw error
-    yield { check: 'redis', level: 'failure', message: error.message, isUnreachable: true }
+    if (error instanceof RedisUnavailableError) yield { ...failure('redis', error.message), isUnreachable: true }
+    else if (error instanceof ConfigurationError) yield failure('redis', error.message)
+    else throw error
   }
   yield await checkSift(config)
 }

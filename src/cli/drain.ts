@@ -1,7 +1,7 @@
 /** `worker --drain`: what is told of a drain, and its exit code. */
 import type { Config } from '../config.js'
 import { RedisUnavailableError } from '../errors.js'
-import { describeRedis } from '../redis/connection.js'
+import { describeRedis } from '../redis/redis-source.js'
 import { type DrainProgress, drainLane } from '../worker/drain.js'
 import type { RunUpdateWorker } from '../worker/worker.js'
 import { EXIT, type ExitCode } from './exit-codes.js'

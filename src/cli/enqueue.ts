@@ -7,7 +7,7 @@ import { EnqueueInterruptedError, type EnqueueResult } from '../producer/enqueue
 import { type NdjsonLine, readNdjsonLines } from '../producer/ndjson-lines.js'
 import { createProducer, type RunUpdateProducer } from '../producer/producer.js'
 import { EnqueueProgress } from './enqueue-progress.js'
-import { EXIT, UsageError } from './exit-codes.js'
+import { EXIT, OutputFailedError, UsageError } from './exit-codes.js'
 import { plural, printJson, printLine, tell } from './output.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
@@ -44,7 +44,7 @@ async function enqueueFile(config: Config, file: string | undefined, options: En
   const summary: Summary = { read: 0, accepted: 0, stale: 0, conflicts: 0, rejected: 0 }
   const report: ReportRejected = async (line, { code, path, message }) => {
     const text = JSON.stringify({ line, error: { code, path, message } })
-    if (rejects) await rejects.write(`${text}\n`)
+    if (rejects) await writeRejected(rejects, options.rejects, text)
     else progress.interrupt(() => tell(text))
   }
   try {
@@ -121,6 +121,15 @@ async function openInput(file: string | undefined) {
   }
   const stream: AsyncIterable<Buffer> = createReadStream(file, { fd: handle, highWaterMark: CHUNK_BYTES })
   return { stream, bytes: stat.isFile() ? stat.size : undefined }
+}
+
+async function writeRejected(handle: FileHandle, file: string | undefined, text: string): Promise<void> {
+  try {
+    await handle.appendFile(`${text}\n`)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error
+    throw new OutputFailedError(`${file}, the file of --rejects, can't be written: ${why}`, { cause: error })
+  }
 }
 
 async function openFile(file: string, flags: 'r' | 'w'): Promise<FileHandle> {

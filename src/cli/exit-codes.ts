@@ -20,6 +20,11 @@ export class UsageError extends SiftRunUpdaterError {
   readonly code = 'wrong_usage'
 }
 
+/** What a command was to write has found no place, such as on a full disk. */
+export class OutputFailedError extends SiftRunUpdaterError {
+  readonly code = 'output_failed'
+}
+
 /** Shown below the help of every command. */
 export const EXIT_CODES_HELP = `
 Exit codes: 0 done; 1 done, with something refused or failed; 2 wrong usage or configuration; 3 could not reach Redis or

@@ -3,6 +3,7 @@ import { type FlushedNow, flushAllNow, flushNow } from '../flush-queue/flush-now
 import { UsageError } from './exit-codes.js'
 import { withLane } from './lane-session.js'
 import { plural, printJson, printLine, tell } from './output.js'
+import { readRunIdArgument } from './run-id-argument.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
 const SENTENCES: Readonly<Record<FlushedNow, string>> = {
@@ -18,7 +19,7 @@ type FlushCounts = Record<FlushedNow, number>
 export function createFlushCommand(): Command {
   const command = new Command('flush')
     .description('send now, without waiting for window or backoff; a hold is not passed by')
-    .argument('[run-id]', 'the run to send')
+    .argument('[run-id]', 'the run to send', readRunIdArgument)
     .option('--all', 'every run that is pending')
     .option('--json', 'print JSON')
     .action(async (runId: string | undefined, { all, json }: { all?: true; json?: true }) => {
@@ -38,6 +39,9 @@ export function createFlushCommand(): Command {
           })
           if (json) printJson(counts)
           else printLine(describeCounts(counts))
+        }
+        if (await session.flushQueue.queue.isPaused()) {
+          tell('The queue is paused in BullMQ: nothing is sent before it is resumed, in a dashboard for one.')
         }
         const lane = await session.throttle.read()
         if (lane.state === 'held') tell(`The lane is held (${lane.reason}): nothing is sent before it opens.`)

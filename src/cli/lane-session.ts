@@ -1,13 +1,14 @@
 import type { Redis } from 'ioredis'
 import { type Config, policyOptions } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
-import { RedisUnavailableError } from '../errors.js'
+import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
 import { refuseOtherLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
-import { type ConnectionOptions, connect, describeRedis } from '../redis/connection.js'
+import { connect } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
+import { type ConnectionOptions, describeRedis } from '../redis/redis-source.js'
 import { Throttle } from '../throttle/throttle.js'
 
 /** A person waits for these commands, so a Redis that is away is told soon, and nothing is tried again. */
@@ -76,6 +77,7 @@ function becomeReady(redis: Redis, lastError: () => Error | undefined): Promise<
     const fail = () => {
       clearTimeout(timer)
       const cause = lastError()
+      if (cause instanceof ConfigurationError) return reject(cause)
       const why = cause ? ` (${cause.message || String(cause)})` : ''
       reject(
         new RedisUnavailableError(

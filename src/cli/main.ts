@@ -7,10 +7,10 @@ import { createCheckCommand } from './check.js'
 import { createDeadLettersCommand } from './dead-letters/dead-letters.js'
 import { createDemoCommand } from './demo/demo.js'
 import { createEnqueueCommand } from './enqueue.js'
-import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
+import { EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
 import { createFlushCommand } from './flush.js'
 import { createLaneCommand } from './lane.js'
-import { tell } from './output.js'
+import { outliveOutput, tell } from './output.js'
 import { createRunCommand } from './run.js'
 import { createServeCommand } from './serve.js'
 import { createSimulatorCommand } from './simulator.js'
@@ -58,14 +58,12 @@ function inheritSettings(command: Command, parent: Command): void {
 function describeError(error: unknown): string {
   if (error instanceof SiftRunUpdaterError) return `error: ${error.message}`
   if (isRedisTrouble(error)) return `error: trouble with Redis: ${error.message}`
+  // Of the system: a file, a port.
+  if (error instanceof Error && 'syscall' in error) return `error: ${error.message}`
   return `unexpected error, please report it: ${error instanceof Error ? error.stack : String(error)}`
 }
 
-// A reader that has seen enough (`| head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(process.exitCode ?? EXIT.done)
-})
+outliveOutput()
 
 try {
   await createProgram().parseAsync()

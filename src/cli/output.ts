@@ -1,4 +1,5 @@
 /** The two channels of a command: data on standard output, everything else on standard error. */
+import { EXIT } from './exit-codes.js'
 
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -11,6 +12,36 @@ export function printJson(value: unknown): void {
 /** Tells a person something that is no data. */
 export function tell(line: string): void {
   process.stderr.write(`${line}\n`)
+}
+
+let isEndedByReader = false
+
+/**
+ * For a command that prints for long and changes nothing: it ends quietly once its reader has seen enough (`| head`).
+ * All others do their work to its end, and what they print then is dropped.
+ */
+export function endWithReader(): void {
+  isEndedByReader = true
+}
+
+/** Keeps what becomes of the output from ending a command in the middle of its work. */
+export function outliveOutput(): void {
+  let isTold = false
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') {
+      if (isEndedByReader) process.exit(process.exitCode ?? EXIT.done)
+      return
+    }
+    if (isTold) return
+    isTold = true
+    tell(`error: standard output can't be written: ${error.message}`)
+    process.on('exit', () => {
+      process.exitCode ||= EXIT.refused
+    })
+    if (isEndedByReader) process.exit()
+  })
+  // There is no place left to tell it.
+  process.stderr.on('error', () => {})
 }
 
 /** A span of time for people: 250 ms, 4.2 s, 3 min 5 s, 2 h 10 min. */

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { type PendingReport, type RunReport, readRunReport } from '../worker/run-report.js'
 import { withLane } from './lane-session.js'
 import { plural, printJson, printLine } from './output.js'
+import { readRunIdArgument } from './run-id-argument.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
 const LONGEST_VALUE = 60
@@ -10,7 +11,7 @@ const LONGEST_VALUE = 60
 export function createRunCommand(): Command {
   const command = new Command('run')
     .description('what is pending for a run, what was last sent, its dead letters')
-    .argument('<run-id>')
+    .argument('<run-id>', 'the run to look at', readRunIdArgument)
     .option('--json', 'print JSON')
     .action(async (runId: string, { json }: { json?: true }) => {
       const report = await withLane(readSettings(command), (session) => readRunReport(session, runId))

@@ -4,7 +4,7 @@ import { type Config, policyOptions, producerOptions, readApiKey, refuseOpenAddr
 import { ConfigurationError } from '../errors.js'
 import { type LaneServer, startLaneServer } from '../http/lane-server.js'
 import { createLogger, type Logger, logFacts } from '../logging.js'
-import { describeRedis } from '../redis/connection.js'
+import { describeRedis } from '../redis/redis-source.js'
 import { createWorker, type RunUpdateWorker } from '../worker/worker.js'
 import { onStop } from './interrupt.js'
 import { printLine } from './output.js'

@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { type LaneStatus, readStatus } from '../worker/status.js'
 import { onStop } from './interrupt.js'
 import { withLane } from './lane-session.js'
-import { formatSpan, plural, printJson, printLine } from './output.js'
+import { endWithReader, formatSpan, plural, printJson, printLine } from './output.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
 const REDRAW_EVERY_MS = 1_000
@@ -18,14 +18,19 @@ export function createStatusCommand(): Command {
     .option('--watch', 'look again every second, until Ctrl-C')
     .option('--json', 'print JSON; with --watch a line a second')
     .action(async ({ watch, json }: { watch?: true; json?: true }) => {
+      endWithReader()
       const config = readSettings(command)
       const rate = { max: config.RATE_LIMIT_MAX, durationMs: config.RATE_LIMIT_DURATION_MS }
       await withLane(config, async (session) => {
         const show = async () => {
-          const [status, { detail }] = await Promise.all([readStatus({ ...session, rate }), session.throttle.read()])
+          const [status, { detail }, isPaused] = await Promise.all([
+            readStatus({ ...session, rate }),
+            session.throttle.read(),
+            session.flushQueue.queue.isPaused(),
+          ])
           if (json) return printJson(status)
           const clear = watch && process.stdout.isTTY ? CLEAR_SCREEN : ''
-          printLine(`${clear}${render(config.QUEUE_NAME, status, detail)}`)
+          printLine(`${clear}${render(config.QUEUE_NAME, status, { detail, isPaused })}`)
         }
         await show()
         if (!watch) return
@@ -45,7 +50,7 @@ async function elapsed(ms: number, signal: AbortSignal): Promise<boolean> {
 function render(
   queueName: string,
   { pendingRuns, oldestPendingAgeMs, drainEstimateMs, ...status }: LaneStatus,
-  detail: string | null,
+  { detail, isPaused }: { readonly detail: string | null; readonly isPaused: boolean },
 ): string {
   const { jobs, deadLetters } = status
   const reasons = Object.entries(deadLetters.byReason).map(([reason, count]) => `${reason} ${count}`)
@@ -56,6 +61,7 @@ function render(
   table.push(
     ['lane', queueName],
     ['state', describeState(status.throttle, detail)],
+    ...(isPaused ? [['queue', 'paused: nothing is sent before it is resumed in BullMQ']] : []),
     [
       'pending',
       pendingRuns === 0 ? 'nothing' : `${plural(pendingRuns, 'run')}, the oldest for ${formatSpan(oldestPendingAgeMs)}`,

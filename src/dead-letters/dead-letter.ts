@@ -3,11 +3,18 @@ import type { Entry } from '../pending/entry.js'
 import { parseStamp } from '../pending/entry.js'
 import type { FieldPath, FieldValue } from '../run/fields.js'
 import { buildPatch } from '../run/patch.js'
-import type { PermanentReason } from '../sift/verdict.js'
+import { PERMANENT_REASONS } from '../sift/verdict.js'
 
 export const DEAD_LETTER_JOB_NAME = 'dead-letter'
 
-export type DeadLetterReason = PermanentReason | 'attempts_exhausted' | 'client_key_conflict' | 'corrupt_entry'
+export const DEAD_LETTER_REASONS = [
+  ...PERMANENT_REASONS,
+  'attempts_exhausted',
+  'client_key_conflict',
+  'corrupt_entry',
+] as const
+
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number]
 
 /**
  * A refused set of fields of one run, as the data of its BullMQ job: what a dashboard shows, and what a person may mend

@@ -8,6 +8,7 @@ import type { DeadLetters } from '../dead-letters/dead-letters.js'
 import type { FlushQueue } from '../flush-queue/flush-queue.js'
 import { openIntakeQueue } from '../intake/intake-queue.js'
 import type { Lane } from '../redis/lane.js'
+import { isRedisTrouble } from '../redis/trouble.js'
 import { guardQueues } from './dashboard-guard.js'
 import { withoutInlineStyle } from './dashboard-page.js'
 import { DeadLettersAdapter, FlushJobsAdapter } from './dashboard-queues.js'
@@ -69,7 +70,7 @@ export const dashboard: FastifyPluginAsync<DashboardParts & { prefix: string }> 
   })
   // BullMQ refuses by throwing what no longer fits (promoting a job that is not delayed): that is no fault of ours.
   board.setErrorHandler((error) => ({
-    status: isRefusal(error) ? 409 : (statusOf(error) ?? 500),
+    status: statusOf(error),
     body: { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message: error.message },
   }))
   server.addHook('onSend', async (_request, reply, payload) => {
@@ -89,7 +90,10 @@ function isRefusal(error: Error): boolean {
   return 'code' in error && typeof error.code === 'number' && error.code < 0
 }
 
-/** What fastify refuses before a handler has it: a body that is no JSON, or too large. */
-function statusOf(error: Error): HTTPStatus | undefined {
-  return 'statusCode' in error ? (error.statusCode as HTTPStatus) : undefined
+function statusOf(error: Error): HTTPStatus {
+  if (isRefusal(error)) return 409
+  // What fastify refuses before a handler has it: a body that is no JSON, or too large.
+  if ('statusCode' in error) return error.statusCode as HTTPStatus
+  // Bull Board's own list of statuses lacks 503; the adapter hands on any.
+  return isRedisTrouble(error) ? (503 as HTTPStatus) : 500
 }

@@ -24,7 +24,6 @@ export function takeJsonBodies(server: FastifyInstance, timeoutMs: number = BODY
 }
 
 async function readBody(payload: IncomingMessage, timeoutMs: number): Promise<Buffer> {
-  if (Number(payload.headers['content-length']) > MAX_BODY_BYTES) throw tooLarge()
   const chunks: Buffer[] = []
   let size = 0
   let timer: NodeJS.Timeout | undefined
@@ -36,17 +35,18 @@ async function readBody(payload: IncomingMessage, timeoutMs: number): Promise<Bu
       }, timeoutMs)
       payload.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > MAX_BODY_BYTES) reject(tooLarge())
-        else chunks.push(chunk)
+        if (size <= MAX_BODY_BYTES) chunks.push(chunk)
+        else chunks.length = 0
       })
-      payload.once('end', () => resolve(Buffer.concat(chunks)))
+      // Also what is too large is read to its end, and thrown away: most clients read the answer only once they have sent
+      // all, and would see a broken pipe instead of it.
+      payload.once('end', () => (size > MAX_BODY_BYTES ? reject(tooLarge()) : resolve(Buffer.concat(chunks))))
       payload.once('close', () => reject(new HttpError(400, 'the body was cut off')))
       payload.once('error', () => reject(new HttpError(400, 'the body was cut off')))
     })
   } finally {
     clearTimeout(timer)
     payload.removeAllListeners('data')
-    // Whatever still comes is passed over, so that a client that only reads once it has sent all gets its answer.
     payload.resume()
   }
 }

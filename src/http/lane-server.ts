@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
-import { RedisUnavailableError } from '../errors.js'
+import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
 import { type Logger, logFacts } from '../logging.js'
 import { collectMetrics } from '../metrics/fact-metrics.js'
@@ -10,8 +10,9 @@ import { checkLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
 import { createProducer, type ProducerOptions } from '../producer/producer.js'
-import { type ConnectionOptions, connect, describeRedis, WORKER_CONNECTION } from '../redis/connection.js'
+import { connect, WORKER_CONNECTION } from '../redis/connection.js'
 import { laneOf } from '../redis/lane.js'
+import { type ConnectionOptions, describeRedis } from '../redis/redis-source.js'
 import { readServerSetup, refuseOldServer } from '../redis/server-check.js'
 import { type Rate, Throttle } from '../throttle/throttle.js'
 import type { RunUpdateWorker } from '../worker/worker.js'
@@ -68,14 +69,17 @@ export async function startLaneServer(options: LaneServerOptions): Promise<LaneS
   const lane = laneOf(options.queueName, options.queuePrefix)
   const policy = policyWith(options.policy)
   // The producer's connection, to the same server, tells of the same trouble.
-  const redis = connect(options.redis, REQUEST_CONNECTION, () => {})
+  let lastError: Error | undefined
+  const redis = connect(options.redis, REQUEST_CONNECTION, (error) => {
+    lastError = error
+  })
   const subscriber = connect(options.redis, WORKER_CONNECTION, () => {})
   const producer = createProducer(options)
   const disconnect = () => {
     for (const connection of [redis, subscriber]) connection.disconnect()
   }
   try {
-    await becomeReady(redis)
+    await becomeReady(redis, () => lastError)
     refuseOldServer(await readServerSetup(redis))
     await checkLayout(redis, lane)
     const outcomes = new OutcomeChannel(subscriber, lane)
@@ -138,12 +142,16 @@ export async function startLaneServer(options: LaneServerOptions): Promise<LaneS
   }
 }
 
-function becomeReady(redis: Redis): Promise<void> {
+function becomeReady(redis: Redis, lastError: () => Error | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
+      const cause = lastError()
+      if (cause instanceof ConfigurationError) return reject(cause)
+      const why = cause ? ` (${cause.message || String(cause)})` : ''
       reject(
         new RedisUnavailableError(
-          `Redis at ${describeRedis(redis)} can't be reached. Check that it runs, and REDIS_URL or --redis-url.`,
+          `Redis at ${describeRedis(redis)} can't be reached${why}. Check that it runs, and REDIS_URL or --redis-url.`,
+          cause && { cause },
         ),
       )
     }, READY_WITHIN_MS)

@@ -27,7 +27,7 @@ export const overview: FastifyPluginAsyncZod<SampledParts> = async (server, part
     })
   }
 
-  server.get('/overview/events', { schema: hide }, (request, reply) => {
+  server.get('/overview/events', { schema: hide, exposeHeadRoute: false }, (request, reply) => {
     const stream = new EventsStream(reply)
     streams.add(stream)
     stream.send('begin', { queueName: lane.queueName, flows: watch.flows })

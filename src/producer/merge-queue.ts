@@ -12,8 +12,8 @@ import type { FactEmitter } from '../events.js'
 import { refuseOtherLayout } from '../pending/layout.js'
 import { type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
 import type { Policy } from '../policy.js'
-import { describeRedis } from '../redis/connection.js'
 import type { Lane } from '../redis/lane.js'
+import { describeRedis } from '../redis/redis-source.js'
 import { MemoryWatch } from './memory-watch.js'
 import { RedisClock } from './redis-clock.js'
 
@@ -55,6 +55,8 @@ export class MergeQueue {
   #waiting: Waiting[] = []
   #isRunning = false
   #warnedOfClock = false
+  /** What the connection told last; undefined while there is one. */
+  #trouble: Error | undefined
 
   constructor(redis: Redis, lane: Lane, policy: Policy, limits: MergeLimits, facts: FactEmitter) {
     this.#redis = redis
@@ -65,6 +67,14 @@ export class MergeQueue {
     this.#memory = new MemoryWatch(redis, limits.maxRedisMemoryPercent)
     // The next connection may lead to another server, with another clock.
     redis.on('close', () => this.#clock.forget())
+    redis.on('ready', () => {
+      this.#trouble = undefined
+    })
+  }
+
+  /** Why the connection was lost or never made: told to the calls that fail for it. */
+  noteTrouble(error: Error): void {
+    this.#trouble = error
   }
 
   /**
@@ -100,9 +110,14 @@ export class MergeQueue {
   /** Never throws: each of the calls is told on its own. */
   async #mergeBatch(batch: readonly Waiting[]): Promise<void> {
     let left = batch
+    let wasSent = false
     try {
       for (let attempt = 1; left.length > 0; attempt++) {
-        const reply = await this.#send(left)
+        // What came too late before was not taken.
+        wasSent = false
+        const reply = await this.#send(left, () => {
+          wasSent = true
+        })
         this.#clock.note(reply.nowUs)
         if (reply.kind === 'merged') {
           this.#noteClock(reply.clockAheadMs)
@@ -122,16 +137,17 @@ export class MergeQueue {
       // Where the connection was cut or a command timed out early, the merge may still lie in a socket's buffer, and run
       // until its time is over: nobody is told of a failure before.
       await until(Math.min(...left.map(({ deadline }) => deadline)))
-      for (const call of left) call.reject(this.#unavailable(cause))
+      for (const call of left) call.reject(this.#unavailable(cause, wasSent))
     }
   }
 
-  async #send(calls: readonly Waiting[]): Promise<MergeReply> {
+  async #send(calls: readonly Waiting[], onSent: () => void): Promise<MergeReply> {
     const deadline = Math.min(...calls.map((call) => call.deadline))
     return await before(deadline, async () => {
       await this.#becomeReady()
       const notAfterUs = this.#clock.atUs(deadline)
       if (notAfterUs === undefined) throw new Error('the connection was lost')
+      onSent()
       return await mergeUpdates(
         this.#redis,
         this.#lane,
@@ -166,9 +182,13 @@ export class MergeQueue {
     this.#warnedOfClock = isAhead
   }
 
-  #unavailable(cause: Error): RedisUnavailableError {
+  #unavailable(error: Error, wasSent: boolean): RedisUnavailableError {
+    const cause = this.#trouble ?? error
+    // Several addresses that all failed have no message, but a code.
+    const why = cause.message || ('code' in cause ? cause.code : cause.name)
+    const fate = wasSent ? 'may or may not have been taken' : 'was not taken'
     return new RedisUnavailableError(
-      `Redis at ${describeRedis(this.#redis)} did not answer in time (${cause.message}). The update may or may not have been taken; sending it again is safe.`,
+      `Redis at ${describeRedis(this.#redis)} did not answer in time (${why}). The update ${fate}; sending it again is safe.`,
       { cause },
     )
   }
@@ -188,11 +208,12 @@ function until(moment: number): Promise<void> {
 
 /** Runs a task, and gives up on it at a moment of the monotonic clock. What it still does then must do no harm. */
 export async function before<Result>(deadline: number, task: () => Promise<Result>): Promise<Result> {
+  // Before the timer: where it throws at once, there is nothing to give up on.
+  const running = task()
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error('time-out')), Math.max(0, deadline - performance.now()))
   })
-  const running = task()
   // Once the time is over nobody listens to it any more.
   running.catch(() => {})
   try {

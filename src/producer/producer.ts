@@ -10,7 +10,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import { checkLibraryOptions, DEFAULT_MAX_REDIS_MEMORY_PERCENT } from '../config.js'
+import { checkProducerOptions, DEFAULT_MAX_REDIS_MEMORY_PERCENT } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
 import { RedisUnavailableError } from '../errors.js'
 import { FactEmitter } from '../events.js'
@@ -18,8 +18,9 @@ import { FlushQueue } from '../flush-queue/flush-queue.js'
 import type { Merged, MergeUpdate } from '../pending/merge.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
-import { connect, PRODUCER_CONNECTION, type RedisSource } from '../redis/connection.js'
+import { connect, PRODUCER_CONNECTION } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
+import type { RedisSource } from '../redis/redis-source.js'
 import { type ParseResult, parseRunUpdate, parseRunUpdateText, type RunUpdate } from '../run/parse.js'
 import { traceUpdates } from '../tracing/update-spans.js'
 import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from './enqueue-result.js'
@@ -47,7 +48,7 @@ export interface RunUpdateProducer {
   /**
    * Takes one update in. Resolves once Redis has it.
    * @throws UpdateRejectedError where it can't be taken (`code`, `path`).
-   * @throws RedisUnavailableError where Redis did not answer within two seconds.
+   * @throws RedisUnavailableError where Redis did not answer within two seconds, or the producer is closed.
    */
   enqueue(update: RunUpdate): Promise<EnqueueResult>
   /**
@@ -65,7 +66,7 @@ export interface RunUpdateProducer {
    * @throws EnqueueInterruptedError as `enqueueMany`
    */
   enqueueParsed(updates: readonly MergeUpdate[]): Promise<EnqueueResult[]>
-  /** Lets calls in flight end, then closes the connection. */
+  /** Lets calls in flight end, then closes the connection. Calls that come later fail at once. */
   close(): Promise<void>
 }
 
@@ -88,14 +89,18 @@ class LaneProducer implements RunUpdateProducer {
   /** BullMQ's queues, made when first needed, and made anew after a failure: one that failed to start never recovers. */
   #queues: { readonly flushQueue: FlushQueue; readonly deadLetters: DeadLetters } | undefined
   readonly #inFlight = new Set<Promise<unknown>>()
+  #isClosed = false
 
   constructor(options: ProducerOptions, facts: FactEmitter) {
-    checkLibraryOptions(options)
+    checkProducerOptions(options)
     this.facts = facts
     const { coalesceWindowMs } = options
     this.#policy = policyWith(coalesceWindowMs === undefined ? {} : { coalesceWindowMs })
     this.#lane = laneOf(options.queueName, options.queuePrefix)
-    this.#redis = connect(options.redis, PRODUCER_CONNECTION, (error) => this.facts.emit('redis:trouble', { error }))
+    this.#redis = connect(options.redis, PRODUCER_CONNECTION, (error) => {
+      this.#mergeQueue.noteTrouble(error)
+      this.facts.emit('redis:trouble', { error })
+    })
     this.#pending = new PendingUpdates(this.#redis, this.#lane, this.#policy)
     const limits = {
       maxPendingRuns: options.maxPendingRuns ?? 0,
@@ -105,6 +110,7 @@ class LaneProducer implements RunUpdateProducer {
   }
 
   async enqueue(update: RunUpdate): Promise<EnqueueResult> {
+    this.#refuseIfClosed()
     const [result] = await this.#track(this.#enqueueBatch([update], parseRunUpdate))
     if (!result) throw new TypeError('one update gave no result')
     if (result.error) throw result.error
@@ -112,10 +118,14 @@ class LaneProducer implements RunUpdateProducer {
   }
 
   async enqueueMany(updates: readonly RunUpdate[]): Promise<EnqueueResult[]> {
+    this.#refuseIfClosed()
+    if (!Array.isArray(updates)) throw new TypeError('enqueueMany takes an array of updates; enqueue takes one alone')
     return await this.#track(this.#enqueueBatches(updates, parseRunUpdate))
   }
 
   async enqueueTexts(texts: readonly string[]): Promise<EnqueueResult[]> {
+    this.#refuseIfClosed()
+    if (!Array.isArray(texts)) throw new TypeError('enqueueTexts takes an array of texts, one an update')
     return await this.#track(this.#enqueueBatches(texts, parseRunUpdateText))
   }
 
@@ -124,9 +134,14 @@ class LaneProducer implements RunUpdateProducer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.allSettled(this.#inFlight)
     await this.#closeQueues()
     this.#redis.disconnect()
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#isClosed) throw new RedisUnavailableError('The producer is closed. The update was not taken.')
   }
 
   async #enqueueBatches<Input>(
@@ -162,7 +177,8 @@ class LaneProducer implements RunUpdateProducer {
 
   async #enqueueBatch<Input>(inputs: readonly Input[], parse: (input: Input) => ParseResult): Promise<EnqueueResult[]> {
     const deadline = performance.now() + this.#policy.producerTimeoutMs
-    const parsed = inputs.map((input) => parse(input))
+    // Unlike `map`, it does not pass over a hole in the array: each place has its result.
+    const parsed = Array.from(inputs, (input) => parse(input))
     const good = parsed.flatMap((result) => (result.ok ? [result.update] : []))
     const merged = good.length > 0 ? await traceUpdates(good, (updates) => this.#merge(updates, deadline)) : []
     let next = 0

@@ -1,10 +1,6 @@
-import { Redis, type RedisOptions } from 'ioredis'
-
-/** Options of ioredis; replies keep the form that this project reads them in. */
-export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
-
-/** A URL (redis:// or rediss://), ioredis options, or an ioredis client of yours, which stays yours to close. */
-export type RedisSource = string | ConnectionOptions | Redis
+import { Redis } from 'ioredis'
+import { ConfigurationError } from '../errors.js'
+import { type ConnectionOptions, describeRedis, type RedisSource, readRedisSource } from './redis-source.js'
 
 /**
  * The options of a producer's connection. It must not run a write that was reported as failed: nothing waits in an
@@ -26,31 +22,37 @@ const MAX_RECONNECT_DELAY_MS = 1_000
 
 /**
  * Opens a connection of its own with these options. Its errors are events: without the listener that the caller gives,
- * ioredis would print them.
+ * ioredis would print them. A server that refuses the database is told as a ConfigurationError: ioredis would go on in
+ * database 0, which is another lane, so such a connection never becomes ready. It tries again, as after any error.
+ * @throws ConfigurationError for a source that is none or cannot work; then nothing was opened.
  */
 export function connect(source: RedisSource, options: ConnectionOptions, onError: (error: Error) => void): Redis {
-  const all: ConnectionOptions = {
-    retryStrategy: (attempt) => Math.min(50 * attempt, MAX_RECONNECT_DELAY_MS),
+  const target = readRedisSource(source)
+  const all = {
+    retryStrategy: (attempt: number) => Math.min(50 * attempt, MAX_RECONNECT_DELAY_MS),
     ...options,
-  }
-  const redis =
-    typeof source === 'string'
-      ? new Redis(source, all)
-      : source instanceof Redis
-        ? source.duplicate(all)
-        : new Redis({ ...source, ...all })
-  redis.on('error', onError)
+    // The check comes after the choice of the database, so a connection that was ended there does not pass it.
+    enableReadyCheck: true,
+    lazyConnect: false,
+  } satisfies ConnectionOptions
+  const redis = typeof target === 'string' ? new Redis(target, all) : new Redis({ ...target, ...all })
+  let isRefused = false
+  redis.on('connecting', () => {
+    isRefused = false
+  })
+  redis.on('error', (error: Error & { command?: { readonly name: string } }) => {
+    // What follows tells only that this connection was ended.
+    if (isRefused) return
+    isRefused = error.command?.name === 'select'
+    // Its arguments may hold the password.
+    delete error.command
+    if (!isRefused) return onError(error)
+    redis.disconnect(true)
+    onError(
+      new ConfigurationError([
+        `Redis at ${describeRedis(redis)} refuses the database ${redis.options.db} (${error.message}); correct its number`,
+      ]),
+    )
+  })
   return redis
-}
-
-/** Where a connection goes, for people to read: never its user or password. */
-export function describeRedis(source: RedisSource): string {
-  if (typeof source === 'string') {
-    const url = new URL(source)
-    return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`
-  }
-  const options = source instanceof Redis ? source.options : source
-  if (options.path) return options.path
-  const scheme = options.tls ? 'rediss' : 'redis'
-  return `${scheme}://${options.host ?? '127.0.0.1'}:${options.port ?? 6379}${options.db ? `/${options.db}` : ''}`
 }

@@ -47,6 +47,11 @@ export interface Lane {
 export const DEFAULT_QUEUE_NAME = 'run-updates'
 export const DEFAULT_QUEUE_PREFIX = '{sift}'
 
+/** Whether a lane of this name would share a queue with another lane: the one whose name comes before the ending. */
+export function isSideQueueName(queueName: string): boolean {
+  return /-(dead-letters|intake)$/.test(queueName)
+}
+
 /** The keys of the lane `queueName` under `prefix`. */
 export function laneOf(queueName: string = DEFAULT_QUEUE_NAME, prefix: string = DEFAULT_QUEUE_PREFIX): Lane {
   const base = `${prefix}:${queueName}`

@@ -1,7 +1,12 @@
+const NETWORK_CODES = /^(ECONN\w+|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_\w+)$/
+
 /** Whether an error tells of Redis, or of the way to it, and not of a bug. */
 export function isRedisTrouble(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   if (['ReplyError', 'MaxRetriesPerRequestError', 'ConnectionClosedError'].includes(error.name)) return true
-  // ioredis and BullMQ have no classes of their own for these.
-  return 'syscall' in error || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message)
+  // ioredis and BullMQ have no classes of their own for these. A file has other codes, such as ENOENT and ENOSPC.
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return (
+    NETWORK_CODES.test(code) || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message)
+  )
 }

@@ -101,8 +101,12 @@ function readUpdate(input: unknown): ParsedUpdate {
   }
 }
 
+export function isRunId(text: string): boolean {
+  return RUN_ID.test(text)
+}
+
 function readRunId(runId: unknown): string {
-  if (typeof runId === 'string' && RUN_ID.test(runId)) return runId
+  if (typeof runId === 'string' && isRunId(runId)) return runId
   const message = `run.runId is ${shown(runId)}; it must be 1 to 128 characters of A-Z a-z 0-9 . _ -`
   throw new UpdateRejectedError('invalid_run_id', 'run.runId', message)
 }

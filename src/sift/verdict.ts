@@ -30,15 +30,18 @@ export type ThrottledReason = 'rate_limited'
 
 export type HeldReason = 'unauthenticated' | 'unexpected_response'
 
-export type PermanentReason =
-  | 'already_exists'
-  | 'failed_precondition'
-  | 'invalid_argument'
-  | 'out_of_range'
-  | 'payload_too_large'
-  | 'permission_denied'
-  | 'run_not_found'
-  | 'unimplemented'
+export const PERMANENT_REASONS = [
+  'already_exists',
+  'failed_precondition',
+  'invalid_argument',
+  'out_of_range',
+  'payload_too_large',
+  'permission_denied',
+  'run_not_found',
+  'unimplemented',
+] as const
+
+export type PermanentReason = (typeof PERMANENT_REASONS)[number]
 
 /** A kind with one of its reasons, before anything is known of the single answer. */
 export type Meaning =

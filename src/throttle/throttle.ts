@@ -158,7 +158,7 @@ export class Throttle {
       detail: isClosed ? detail || null : null,
       sinceMs: isClosed ? toMs(sinceUs) : null,
       untilMs: isClosed ? toMs(untilUs) : null,
-      remainingMs: isClosed && Number(remainingUs) >= 0 ? Number(remainingUs) / 1000 : null,
+      remainingMs: isClosed ? remainingMs(remainingUs) : null,
       isProbing: state === 'probing',
       rate: rate || null,
       spacingMs: spacingUs === '' ? null : Number(spacingUs) / 1000,

@@ -1,9 +1,10 @@
 import { once, setMaxListeners } from 'node:events'
 import { Worker as BullWorker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { checkLibraryOptions, DEFAULT_CONCURRENCY, DEFAULT_RATE } from '../config.js'
+import { checkWorkerOptions, DEFAULT_CONCURRENCY, DEFAULT_RATE } from '../config.js'
 import { createDeadLetterWorker } from '../dead-letters/dead-letter-worker.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
+import { ConfigurationError } from '../errors.js'
 import { FactEmitter } from '../events.js'
 import type { FlushJobData } from '../flush-queue/flush-job.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
@@ -12,8 +13,9 @@ import { checkLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
 import { createProducer, type RunUpdateProducer } from '../producer/producer.js'
-import { connect, type RedisSource, WORKER_CONNECTION } from '../redis/connection.js'
+import { connect, WORKER_CONNECTION } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
+import type { RedisSource } from '../redis/redis-source.js'
 import { mayEvict, readServerSetup, refuseOldServer } from '../redis/server-check.js'
 import { ApiKey } from '../sift/api-key.js'
 import { createSiftClient, type SiftClient } from '../sift/client.js'
@@ -53,7 +55,8 @@ export interface RunUpdateWorker {
   readonly facts: FactEmitter
   /**
    * Resolves once jobs are taken.
-   * @throws ConfigurationError where the lane's data is of another version, or Redis is too old.
+   * @throws ConfigurationError where the lane's data is of another version, or Redis is too old or refuses the database.
+   * @throws Error where the worker is closed before.
    */
   ready(): Promise<void>
   /**
@@ -95,13 +98,15 @@ class LaneWorker implements RunUpdateWorker {
   readonly #giveUp = new AbortController()
   /** Aborted when nothing more is waited for. */
   readonly #gone = new AbortController()
+  /** Aborted, with the reason, where the worker can't become ready any more. Without effect once it is. */
+  readonly #neverReady = new AbortController()
   readonly #ready: Promise<void>
   readonly #patienceMs: number
   #closing: Promise<void> | undefined
   #patience: NodeJS.Timeout | undefined
 
   constructor(options: WorkerOptions) {
-    checkLibraryOptions(options)
+    checkWorkerOptions(options)
     const policy = policyWith(options)
     this.#patienceMs = policy.requestTimeoutMs + CLOSING_RESERVE_MS
     const apiKey = typeof options.sift.apiKey === 'string' ? ApiKey.literal(options.sift.apiKey) : options.sift.apiKey
@@ -113,6 +118,7 @@ class LaneWorker implements RunUpdateWorker {
     let isInTrouble = false
     const tellTrouble = (error: Error) => {
       isInTrouble = true
+      if (error instanceof ConfigurationError) this.#neverReady.abort(error)
       this.facts.emit('redis:trouble', { error })
     }
     const tellRecovery = () => {
@@ -188,7 +194,7 @@ class LaneWorker implements RunUpdateWorker {
       facts: this.facts,
       isResting: () => this.#gate.isClosed,
     })
-    this.#ready = this.#start()
+    this.#ready = Promise.race([this.#start(), whenAborted(this.#neverReady.signal)])
     // Whoever asks for ready() is told; whoever does not must not meet an unhandled rejection.
     this.#ready.catch(() => {})
   }
@@ -212,7 +218,7 @@ class LaneWorker implements RunUpdateWorker {
     }
     await this.#gate.listen(this.#subscriber, this.#lane)
     await this.#gate.look()
-    if (this.#stopping.signal.aborted) return
+    this.#neverReady.signal.throwIfAborted()
     for (const worker of this.#workers) {
       worker.run().catch((error: Error) => this.facts.emit('redis:trouble', { error }))
     }
@@ -228,6 +234,7 @@ class LaneWorker implements RunUpdateWorker {
   }
 
   async #close(): Promise<void> {
+    this.#neverReady.abort(new Error('the worker was closed before it was ready'))
     this.#gate.end()
     this.#stopping.abort()
     const ended = Promise.all([...this.#workers.map((worker) => worker.close()), this.#sweeper.stop()])
@@ -252,4 +259,10 @@ class LaneWorker implements RunUpdateWorker {
       this.#patience = setTimeout(() => this.#gone.abort(), LAST_WORDS_MS)
     }, LAST_WORDS_MS)
   }
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }

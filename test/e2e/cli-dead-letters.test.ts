@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { DeadLetter, Refusal } from '../../src/dead-letters/dead-letter.js'
 import { type Pipeline, startPipeline } from '../support/pipeline.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
-import { type Ended, runCommand } from './cli/command.js'
+import { type Ended, runCommand, runInShell } from './cli/command.js'
 
 let redis: TestRedis
 let pipeline: Pipeline
@@ -250,6 +250,15 @@ describe('dead-letters discard', () => {
     expect(await letterIds()).toHaveLength(1)
     expect(await pipeline.deadLetters.counts()).toEqual({ recorded: 2, redriven: 0, removed: 1 })
   })
+
+  test.each(['| true', '2>&1 | true', '> /dev/full'])(
+    'goes on to the end where its output has no reader (%s)',
+    async (to) => {
+      for (let i = 0; i < 20; i++) await record(`run-${i}`)
+      await runInShell(`"$0" "$1" dead-letters discard --all --yes --json ${to}`, env())
+      expect(await letterIds()).toEqual([])
+    },
+  )
 
   test('--dry-run needs no --yes', async () => {
     const { id } = await record('run-1')

@@ -26,18 +26,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sift-run-updater-readme-'))
   scripts = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')).scripts
   readme = await readFile(join(ROOT, 'README.md'), 'utf8')
-  const [serve = ''] = blocksOf('sh').filter((text) => text.includes(' serve '))
-  const [command = '', ...args] = withTestServers(serve).trim().split(' ')
-  const env = { ...process.env, REDIS_URL: redis.url, SIFT_REST_URL: simulator.url, SIFT_API_KEY: 'any-key' }
-  server = spawn(command, [...args, '--port', '0'], { stdio: ['ignore', 'pipe', 'ignore'], env })
-  if (!server.stdout) throw new Error('the server has no output')
-  const [ready] = await once(server.stdout, 'data')
-  serverPort = /http:\/\/127\.0\.0\.1:(\d+)/.exec(String(ready))?.[1] ?? ''
 })
 afterAll(async () => {
-  const ended = once(server, 'exit')
-  server.kill('SIGTERM')
-  expect((await ended)[0]).toBe(0)
   await simulator.close()
   await redis.close()
   await rm(folder, { recursive: true })
@@ -93,26 +83,6 @@ describe('the README', () => {
     expect(stdout.trim()).toBe(version)
   })
 
-  test('its curl blocks are taken in, and the drop-in answers as Sift does', async () => {
-    const blocks = blocksOf('sh').filter((text) => text.includes('curl'))
-    const { stdout } = await run('bash', ['-c', blocks.map(withTestServers).join('\necho\n')])
-    expect(stdout).toMatch(/"status":"accepted"/)
-    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
-      run: { runId: 'r4', description: 'a hotfire' },
-    })
-    expect(simulator.runs.get('r4')).toMatchObject({ name: 'b', tags: ['hotfire'], description: 'a hotfire' })
-  })
-
-  test('its Python over HTTP runs, and its Python for BullMQ compiles', async () => {
-    const [http = '', bullmq = ''] = blocksOf('python')
-    await writeFile(join(folder, 'over_http.py'), withTestServers(http))
-    const { stdout } = await run('python3', [join(folder, 'over_http.py')])
-    expect(stdout.trim()).toBe('202')
-    // Its client is in no registry of the tests; that the wire format is right is shown with BullMQ's own client.
-    await writeFile(join(folder, 'intake.py'), bullmq)
-    await run('python3', ['-m', 'py_compile', join(folder, 'intake.py')])
-  })
-
   test('its library block compiles and runs', async () => {
     // Inside the package, so that its own name leads to what was built.
     const place = join(ROOT, 'dist/.readme')
@@ -140,5 +110,43 @@ describe('the README', () => {
     const services = [...readme.matchAll(/docker compose up -d (\w+)/g)].map(([, service]) => service)
     expect(services).not.toHaveLength(0)
     for (const service of services) expect(compose).toMatch(new RegExp(`^  ${service}:`, 'm'))
+  })
+})
+
+// Apart, since its worker would take the jobs of the other examples.
+describe('the server of the README', () => {
+  beforeAll(async () => {
+    const [serve = ''] = blocksOf('sh').filter((text) => text.includes(' serve '))
+    const [command = '', ...args] = withTestServers(serve).trim().split(' ')
+    const env = { ...process.env, REDIS_URL: redis.url, SIFT_REST_URL: simulator.url, SIFT_API_KEY: 'any-key' }
+    server = spawn(command, [...args, '--port', '0'], { stdio: ['ignore', 'pipe', 'ignore'], env })
+    if (!server.stdout) throw new Error('the server has no output')
+    const [ready] = await once(server.stdout, 'data')
+    serverPort = /http:\/\/127\.0\.0\.1:(\d+)/.exec(String(ready))?.[1] ?? ''
+  })
+  afterAll(async () => {
+    const ended = once(server, 'exit')
+    server.kill('SIGTERM')
+    expect((await ended)[0]).toBe(0)
+  })
+
+  test('its curl blocks are taken in, and the drop-in answers as Sift does', async () => {
+    const blocks = blocksOf('sh').filter((text) => text.includes('curl'))
+    const { stdout } = await run('bash', ['-c', blocks.map(withTestServers).join('\necho\n')])
+    expect(stdout).toMatch(/"status":"accepted"/)
+    expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      run: { runId: 'r4', description: 'a hotfire' },
+    })
+    expect(simulator.runs.get('r4')).toMatchObject({ name: 'b', tags: ['hotfire'], description: 'a hotfire' })
+  })
+
+  test('its Python over HTTP runs, and its Python for BullMQ compiles', async () => {
+    const [http = '', bullmq = ''] = blocksOf('python')
+    await writeFile(join(folder, 'over_http.py'), withTestServers(http))
+    const { stdout } = await run('python3', [join(folder, 'over_http.py')])
+    expect(stdout.trim()).toBe('202')
+    // Its client is in no registry of the tests; that the wire format is right is shown with BullMQ's own client.
+    await writeFile(join(folder, 'intake.py'), bullmq)
+    await run('python3', ['-m', 'py_compile', join(folder, 'intake.py')])
   })
 })

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisUnavailableError, UpdateRejectedError } from '../../src/errors.js'
 import { EnqueueInterruptedError } from '../../src/producer/enqueue-result.js'
 import { createProducer } from '../../src/producer/producer.js'
+import type { RunUpdate } from '../../src/run/run-update.js'
 import { type Pipeline, startPipeline } from '../support/pipeline.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { waitFor } from '../support/wait-for.js'
@@ -89,6 +90,21 @@ describe('enqueueMany', () => {
       ['accepted', 'run-3'],
     ])
     expect(results[1]?.error).toMatchObject({ code: 'invalid_run_id', path: 'run.runId' })
+  })
+
+  test('a hole in the list is rejected at its place', async () => {
+    const updates = [{ run: { runId: 'run-1', name: 'a' } }, { run: { runId: 'run-2', name: 'b' } }]
+    delete updates[0]
+    const results = await pipeline.producer.enqueueMany(updates)
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'accepted'])
+    expect(results[0]?.error?.code).toBe('missing_run')
+  })
+
+  test('what is no list is refused with what it wants', async () => {
+    const one = { run: { runId: 'run-1', name: 'a' } } as unknown as RunUpdate[]
+    await expect(pipeline.producer.enqueueMany(one)).rejects.toThrow(
+      new TypeError('enqueueMany takes an array of updates; enqueue takes one alone'),
+    )
   })
 
   test('a run whose pending key is no hash costs that run only', async () => {

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
-  checkLibraryOptions,
+  checkProducerOptions,
+  checkWorkerOptions,
   describeSetting,
   optionName,
   policyOptions,
@@ -13,7 +14,9 @@ import {
 } from '../../src/config.js'
 import { ConfigurationError } from '../../src/errors.js'
 import { DEFAULT_POLICY } from '../../src/policy.js'
+import { createProducer, type ProducerOptions } from '../../src/producer/producer.js'
 import { ApiKey } from '../../src/sift/api-key.js'
+import { createWorker, type WorkerOptions } from '../../src/worker/worker.js'
 
 function problemsOf(read: () => unknown): readonly string[] {
   try {
@@ -59,11 +62,13 @@ describe('readConfig', () => {
     ['RATE_LIMIT_MAX', 'many'],
     ['MAX_REDIS_MEMORY_PERCENT', '101'],
     ['QUEUE_NAME', 'a:b'],
+    ['QUEUE_NAME', 'run-updates-dead-letters'],
+    ['QUEUE_NAME', 'a-intake'],
     ['QUEUE_PREFIX', 'a b'],
     ['LOG_LEVEL', 'loud'],
   ])('refuses %s=%s, and tells the value', (variable, value) => {
     expect(problemsOf(() => readConfig({ [variable]: value }))).toEqual([
-      expect.stringMatching(new RegExp(`^${variable} is "${value}"; it must be`)),
+      expect.stringMatching(new RegExp(`^${variable} is "${value}"; it must `)),
     ])
   })
 
@@ -125,12 +130,45 @@ test('the configuration turns into options that the library takes', () => {
   expect(producerOptions(readConfig({}))).not.toHaveProperty('maxPendingRuns')
   const options = workerOptions(config, ApiKey.literal('k'))
   expect(options).toMatchObject({ rateLimit: { max: 3, durationMs: 1_000 }, concurrency: 20, maxAttempts: 25 })
-  expect(problemsOf(() => checkLibraryOptions(options))).toEqual([])
+  expect(problemsOf(() => checkWorkerOptions(options))).toEqual([])
+  expect(problemsOf(() => checkProducerOptions(producerOptions(config)))).toEqual([])
 })
 
 test('the options of the library are checked, all at once', () => {
   const options = { concurrency: 0, rateLimit: { max: 0, durationMs: 1 }, queueName: 'a:b', quickRetryMs: Number.NaN }
-  expect(problemsOf(() => checkLibraryOptions(options)).map((problem) => problem.split(' ')[0])).toEqual(
+  expect(problemsOf(() => checkProducerOptions(options)).map((problem) => problem.split(' ')[0])).toEqual(
     expect.arrayContaining(['concurrency', 'rateLimit.max', 'queueName', 'quickRetryMs']),
   )
+})
+
+test.each<[string, unknown, string]>([
+  ['nothing', undefined, 'the options must be an object'],
+  ['no Sift', { redis: 'redis://127.0.0.1:1' }, 'sift must be an object with a baseUrl and an apiKey'],
+  ['a base URL that is no text', { sift: { baseUrl: 5, apiKey: 'k' } }, 'sift.baseUrl must be text'],
+  ['an API key that is no text', { sift: { baseUrl: 'http://127.0.0.1', apiKey: 5 } }, 'sift.apiKey must be text'],
+  [
+    'a rate that is a number',
+    { sift: { baseUrl: 'http://127.0.0.1', apiKey: 'k' }, rateLimit: 5 },
+    'rateLimit must be',
+  ],
+  [
+    "another lane's queue",
+    { sift: { baseUrl: 'http://127.0.0.1', apiKey: 'k' }, queueName: 'a-intake' },
+    'queueName must not end in',
+  ],
+  ['no Redis', { sift: { baseUrl: 'http://127.0.0.1', apiKey: 'k' } }, 'redis must be a URL'],
+])('createWorker given %s tells what it wants', (_what, options, problem) => {
+  expect(problemsOf(() => createWorker(options as WorkerOptions))).toEqual([expect.stringContaining(problem)])
+})
+
+test.each<[string, unknown, string]>([
+  ['nothing', undefined, 'the options must be an object'],
+  ['no Redis', {}, 'redis must be a URL'],
+  [
+    'a window that is text',
+    { redis: 'redis://127.0.0.1:1', coalesceWindowMs: '5' },
+    'coalesceWindowMs must be a number',
+  ],
+])('createProducer given %s tells what it wants', (_what, options, problem) => {
+  expect(problemsOf(() => createProducer(options as ProducerOptions))).toEqual([expect.stringContaining(problem)])
 })

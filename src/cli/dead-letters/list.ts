@@ -3,7 +3,7 @@ import type { DeadLetter } from '../../dead-letters/dead-letter.js'
 import { toListing } from '../../dead-letters/dead-letter.js'
 import { EXIT } from '../exit-codes.js'
 import { withLane } from '../lane-session.js'
-import { plural, printJson, printLine, tell } from '../output.js'
+import { endWithReader, plural, printJson, printLine, tell } from '../output.js'
 import { addSettings, LANE_SETTINGS, readSettings } from '../settings.js'
 import { renderLetters } from './letter-table.js'
 import { addSelection, readSelection, type SelectionOptions, select } from './selection.js'
@@ -12,6 +12,7 @@ export function createListCommand(): Command {
   const command = addSelection(new Command('list').description('the dead letters of the lane, newest first'))
     .option('--json', 'print JSON, one line each')
     .action(async (ids: string[], options: SelectionOptions & { json?: true }) => {
+      endWithReader()
       const selection = readSelection(ids, options, { mustSelect: false })
       await withLane(readSettings(command), async ({ deadLetters }) => {
         const { letters, missing } = await select(deadLetters, selection)

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { RedisUnavailableError } from '../../errors.js'
-import { connect, describeRedis } from '../../redis/connection.js'
+import { connect } from '../../redis/connection.js'
 import { type Lane, laneOf } from '../../redis/lane.js'
+import { describeRedis } from '../../redis/redis-source.js'
 import { findRedisServer } from './fetch-redis.js'
 import { startRedisServer } from './redis-server.js'
 

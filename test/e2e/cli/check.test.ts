@@ -53,6 +53,19 @@ test('is written for people without --json', async () => {
   expect(stdout).toMatch(/^ok {7}redis: version \d/m)
 })
 
+test('fails for a database that Redis does not have, as other commands do', async () => {
+  const wrong = { ...env, REDIS_URL: `${redis.url}/99` }
+  const ended = await runCommand(['check', '--json'], { env: wrong })
+  expect(findings(ended)).toContainEqual({
+    check: 'redis',
+    level: 'failure',
+    message: expect.stringContaining('refuses the database 99 (ERR DB index is out of range)'),
+  })
+  expect(ended.code).toBe(1)
+  expect(await runCommand(['status'], { env: wrong })).toMatchObject({ code: 2 })
+  expect(await runCommand(['worker'], { env: wrong })).toMatchObject({ code: 2 })
+})
+
 test('fails for an API key that Sift does not know, and never shows it', async () => {
   const ended = await runCommand(['check', '--json'], { env: { ...env, SIFT_API_KEY: 'wrong-key' } })
   expect(levels(ended).sift).toBe('failure')

@@ -69,6 +69,24 @@ export async function runCommand(
   return await command.ended
 }
 
+/** Runs a line of a shell, in which $0 is Node and $1 the built command. */
+export async function runInShell(line: string, env: Env = {}): Promise<Ended> {
+  const child = spawn('sh', ['-c', line, process.execPath, MAIN], {
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH ?? '', ...env },
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const [code] = await once(child, 'close')
+  return { code, stdout, stderr }
+}
+
 /** One line of NDJSON. */
 export function updateLine(runId: string, fields: object): string {
   return `${JSON.stringify({ run: { runId, ...fields } })}\n`

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,6 +43,14 @@ test('names a refused line by its number in the file, blank lines counted, and g
     { line: 4, error: { code: 'invalid_json', path: '', message: expect.any(String) } },
     { line: 5, error: { code: 'unknown_field', path: 'run.wrong', message: expect.any(String) } },
   ])
+  expect(code).toBe(1)
+})
+
+test.skipIf(!existsSync('/dev/full'))('a full disk under --rejects is told as that', async () => {
+  const { code, stderr } = await runCommand(['enqueue', '--rejects', '/dev/full'], { env, input: '{}\n' })
+  expect(stderr).toBe(
+    "error: /dev/full, the file of --rejects, can't be written: ENOSPC: no space left on device, write\n",
+  )
   expect(code).toBe(1)
 })
 

@@ -1,3 +1,4 @@
+import { Queue } from 'bullmq'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Simulator, startSimulator } from '../../../src/simulator/simulator.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
@@ -140,6 +141,18 @@ test('flush says that a hold is not passed by', async () => {
   await run('lane', 'hold', '--why', 'test')
   const { code, stderr } = await runCommand(['flush', 'r1'], { env })
   expect(stderr).toBe('The lane is held (operator): nothing is sent before it opens.\n')
+  expect(code).toBe(0)
+})
+
+test('flush and status say that the queue is paused', async () => {
+  const queue = new Queue('run-updates', { connection: redis.client(), prefix: '{sift}' })
+  await enqueue(updateLine('r1', { name: 'a' }))
+  expect(await run('status')).not.toContain('paused')
+  await queue.pause()
+  expect(await run('status')).toMatch(/queue +│ paused/)
+  const { code, stderr } = await runCommand(['flush', 'r1'], { env })
+  await queue.close()
+  expect(stderr).toMatch(/^The queue is paused in BullMQ: nothing is sent before it is resumed/)
   expect(code).toBe(0)
 })
 

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { runCommand, startCommand } from './command.js'
+import { runCommand, runInShell, startCommand } from './command.js'
 
 const COMMANDS = [
   [],
@@ -33,6 +34,11 @@ test.each([
   ['a missing option', ['lane', 'hold']],
   ['neither a run nor --all', ['flush']],
   ['both a run and --all', ['flush', 'r1', '--all']],
+  ['a run id that no run can have', ['run', 'a:b']],
+  ['flushing a run id that no run can have', ['flush', 'a b:c']],
+  ['a hold without a reason', ['lane', 'hold', '--why', ' ']],
+  ['a reason that no dead letter has', ['lane', 'open', '--accept', 'foo']],
+  ['a queue name of another lane', ['status', '--queue-name', 'run-updates-dead-letters']],
   ['a port that is none', ['simulator', '--port', '99999']],
   ['a share above one', ['simulator', '--error-rate', '1.5']],
   ['--timeout without --drain', ['worker', '--timeout', '5']],
@@ -60,6 +66,13 @@ test('every wrong variable is in one message', async () => {
   expect(stderr).toContain('SIFT_API_KEY and SIFT_API_KEY_FILE are both set')
   expect(stderr).not.toContain('secret')
   expect(stderr).not.toMatch(/^\s+at /m)
+  expect(code).toBe(2)
+})
+
+test('a password that cannot be decoded ends with 2, and is not shown', async () => {
+  const { code, stderr } = await runCommand(['status'], { env: { REDIS_URL: 'redis://:secret%zz@127.0.0.1:1' } })
+  expect(stderr).toMatch(/^error: REDIS_URL has a user or password with a %.*\n$/)
+  expect(stderr).not.toContain('secret')
   expect(code).toBe(2)
 })
 
@@ -105,6 +118,17 @@ test.each([
   expect(stderr).not.toContain('secret-word')
   expect(stdout).toBe('')
   expect(code).toBe(3)
+})
+
+test('the reasons that can be accepted are named', async () => {
+  const { stderr } = await runCommand(['lane', 'open', '--accept', 'foo'])
+  expect(stderr).toMatch(/must be one of .*run_not_found.*attempts_exhausted/)
+})
+
+test.skipIf(!existsSync('/dev/full'))('a full disk under standard output is told in one line', async () => {
+  const { code, stderr } = await runInShell('"$0" "$1" --help > /dev/full')
+  expect(stderr).toBe("error: standard output can't be written: ENOSPC: no space left on device, write\n")
+  expect(code).toBe(1)
 })
 
 test('a reader that leaves early is no error', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Pipeline, QUICK, startPipeline } from '../../support/pipeline.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
 import { startWorkerProcess } from '../../support/worker-process.js'
@@ -11,12 +11,31 @@ let pipeline: Pipeline
 
 beforeAll(async () => {
   redis = await startTestRedis()
+})
+afterAll(() => redis.close())
+beforeEach(async () => {
   pipeline = await startPipeline(redis)
 })
-afterAll(async () => {
-  await pipeline.close()
-  await redis.close()
-})
+afterEach(() => pipeline.close())
+
+/** Three worker processes send as many runs as they may; some requests are retried. */
+async function sendRuns(count: number): Promise<void> {
+  pipeline.simulator.setFaults({ errors: { 503: 0.1 } })
+  const options = {
+    redis: redis.url,
+    queueName: pipeline.lane.queueName,
+    sift: { baseUrl: pipeline.simulator.url, apiKey: 'a-key' },
+    rateLimit: { max: MAX, durationMs: DURATION_MS },
+    ...QUICK,
+  }
+  const workers = await Promise.all([1, 2, 3].map(() => startWorkerProcess(options)))
+  await pipeline.producer.enqueueMany(
+    Array.from({ length: count }, (_, i) => ({ run: { runId: `run-${i}`, name: 'n' } })),
+  )
+  await pipeline.drained(30_000)
+  await Promise.all(workers.map((worker) => worker.close()))
+  expect(pipeline.simulator.runs.size).toBe(count)
+}
 
 test('three worker processes keep within one rate, retries and reads included', async () => {
   // Each slot that is given out writes the one after it: MONITOR shows them all, with no help from the code under test.
@@ -30,25 +49,16 @@ test('three worker processes keep within one rate, retries and reads included', 
     if (args[0]?.toUpperCase() === 'HSET' && args[1] === pipeline.lane.throttle && at > 0)
       nextSlotsUs.push(Number(args[at + 1]))
   })
-  pipeline.simulator.setFaults({ errors: { 503: 0.1 } })
-  const options = {
-    redis: redis.url,
-    queueName: pipeline.lane.queueName,
-    sift: { baseUrl: pipeline.simulator.url, apiKey: 'a-key' },
-    rateLimit: { max: MAX, durationMs: DURATION_MS },
-    ...QUICK,
-  }
-  const workers = await Promise.all([1, 2, 3].map(() => startWorkerProcess(options)))
-  await pipeline.producer.enqueueMany(
-    Array.from({ length: 600 }, (_, i) => ({ run: { runId: `run-${i}`, name: 'n' } })),
-  )
-  await pipeline.drained(30_000)
-  await Promise.all(workers.map((worker) => worker.close()))
+  await sendRuns(600)
   monitor.disconnect()
-
-  expect(pipeline.simulator.runs.size).toBe(600)
   expect(nextSlotsUs.length).toBeGreaterThanOrEqual(600)
   expect(mostInAnyWindow(nextSlotsUs, DURATION_MS * 1000)).toBeLessThanOrEqual(MAX)
+})
+
+// The permits are exact; when a request arrives is also the machine's affair, and a busy one may hold back some and let
+// them go together. So a round that it has disturbed is done again.
+test('what arrives in any second is at most a tenth more', { retry: 4 }, async () => {
+  await sendRuns(400)
   expect(pipeline.simulator.peakPerSecond()).toBeLessThanOrEqual(((MAX * 1000) / DURATION_MS) * 1.1)
 })
 

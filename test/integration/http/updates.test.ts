@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { connect as connectSocket } from 'node:net'
 import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -99,6 +101,19 @@ describe('updates as JSON', () => {
       body,
     })
     expect([statusCode, await answer.json()]).toMatchObject([status, { code: 3, message: expect.any(String) }])
+  })
+
+  test('a client that reads its answer only once it has sent all is told of a body that is too large', async () => {
+    const script = `
+import sys, urllib.request, urllib.error
+request = urllib.request.Request(sys.argv[1], b" " * (17 << 20), {"Content-Type": "application/json"})
+try:
+    print(urllib.request.urlopen(request).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+`
+    const { stdout } = await promisify(execFile)('python3', ['-c', script, `${lane.url}/v1/updates`])
+    expect(stdout.trim()).toBe('413')
   })
 
   test('a body of more than 16 MiB whose length nobody told is answered with 413', async () => {

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { parseRunUpdate } from '../../../src/run/parse.js'
 
@@ -21,6 +22,20 @@ describe('metadata', () => {
 
   it('has one zero, since JSON has one', () => {
     expect(parseMetadata({ k: -0 })).toEqual([{ key: { name: 'k', type: 'METADATA_KEY_TYPE_NUMBER' }, numberValue: 0 }])
+  })
+
+  it.each([
+    ['a Map', new Map([['k', 'v']])],
+    ['a Set', new Set(['k'])],
+    ['a Date', new Date(0)],
+    ['an instance of a class', new (class Metadata {})()],
+  ])('is refused as %s, which has no entries as JSON', (_what, metadata) => {
+    const result = parseRunUpdate({ run: { runId: 'run-1', metadata } })
+    expect(result).toMatchObject({ ok: false, error: { code: 'invalid_value', path: 'run.metadata' } })
+  })
+
+  it('may come from another realm, such as a vm context', () => {
+    expect(parseMetadata(runInNewContext('({ k: "v" })'))).toHaveLength(1)
   })
 
   it('may be an empty object', () => {

@@ -77,7 +77,7 @@ describe('a key that is undefined', () => {
 describe('what is inherited', () => {
   it('is not read', () => {
     expect(refusalOf(parseRunUpdate(Object.create({ run }))).code).toBe('missing_run')
-    expect(refusalOf(parseRunUpdate({ run: Object.create(run) })).code).toBe('invalid_run_id')
+    expect(refusalOf(parseRunUpdate({ run: Object.create(run) })).code).toBe('missing_run')
   })
 
   it('an own __proto__ beside run is an unknown key', () => {
