@@ -16,6 +16,10 @@ local nowUs = readNowUs(ARGV[1])
 local longestHoldUs = tonumber(ARGV[2])
 
 local lane = readLane(throttleKey, nowUs)
+if lane.state == 'probing' and (lane.probeUntilUs or nowUs) <= nowUs then
+  -- Its holder is gone. Who waits for the next probe must see that it is due, for nobody else will take it.
+  lane.state = 'held'
+end
 local endsUs = lane.state == 'probing' and lane.probeUntilUs or lane.untilUs
 if endsUs and endsUs > nowUs + longestHoldUs then
   endsUs = nowUs + longestHoldUs

@@ -188,6 +188,14 @@ describe('a probe', () => {
     expect(await lane.throttle.read()).toMatchObject({ state: 'open' })
   })
 
+  test('that expired is told as a hold that is over: the next probe is due', async () => {
+    await lane.takePermit('b')
+    lane.advanceMs(14_999)
+    expect(await lane.throttle.read()).toMatchObject({ isProbing: true, remainingMs: 1 })
+    lane.advanceMs(1)
+    expect(await lane.throttle.read()).toMatchObject({ state: 'held', isProbing: false, remainingMs: 0 })
+  })
+
   test('alone may be claimed with while it lasts', async () => {
     const permit = await lane.takePermit('b')
     const generation = (await lane.pendingHash('b')).generation ?? ''
