@@ -23,7 +23,9 @@ async function leaveProbeBehind(runId: string): Promise<void> {
   const slowDown = { kind: 'throttled', reason: 'rate_limited', message: 'slow down', waitMs: 1 } as const
   await throttle.report('another', slowDown, { epoch: 0, probe: '' })
   throttle.nowUs = aWhileAgoUs + 2_000
-  expect(await throttle.takePermit({ runId, generation, owner: 'gone' })).toMatchObject({ permit: { probe: '1' } })
+  expect(await throttle.takePermit({ runId, generation: generation ?? '', owner: 'gone' })).toMatchObject({
+    permit: { probe: '1' },
+  })
   throttle.nowUs = ''
   expect(await throttle.read()).toMatchObject({ isProbing: true })
 }
