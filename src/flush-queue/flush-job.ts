@@ -9,10 +9,11 @@ export function parseFlushJobId(jobId: string): { runId: string; generation: str
   return runId === undefined || generation === undefined ? undefined : { runId, generation }
 }
 
-/** What a dashboard shows of a flush job. It carries no values while it waits: those are in the pending update. */
+/**
+ * What a dashboard shows of a flush job. While it waits that is nothing: its id names the run and the generation, the
+ * values are in the pending update, and a job is the dearest part of a run's memory.
+ */
 export interface FlushJobData {
-  readonly runId: string
-  readonly generation: string
   /** The body of the last PATCH that was tried, once there was one. */
   readonly patch?: object
 }

@@ -30,7 +30,7 @@ export class FlushQueue {
     await this.queue.addBulk(
       jobs.map(({ runId, generation, delayMs, origin }) => ({
         name: FLUSH_JOB_NAME,
-        data: { runId, generation },
+        data: {},
         opts: {
           jobId: flushJobId(runId, generation),
           delay: Math.max(0, Math.round(delayMs)),

@@ -1,4 +1,4 @@
--- claimRun: hands out what is pending for a run, and the lease to send it. Every try of every kind begins with it.
+-- claimRun: claims a run for a permit whose slot has come. As ./claim.lua says.
 -- Guarantee: no two owners hold a run's lease at once.
 --
 -- KEYS[1] pending
@@ -19,22 +19,17 @@
 --      or {'void'}: the lane was closed and opened again since the permit
 -- @include ../redis/time.lua
 -- @include ../throttle/lane.lua
--- @include lease.lua
+-- @include claim.lua
 
 local pendingKey, throttleKey = KEYS[1], KEYS[2]
 local nowUs = readNowUs(ARGV[1])
 local generation, owner, leaseUs = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local epoch, probe = tonumber(ARGV[5]), ARGV[6]
 
-local known = redis.call('HMGET', pendingKey, 'generation', 'leaseOwner', 'leaseUntilUs', 'appliedMark', 'heldMark')
-if known[1] ~= generation then
-  return { 'superseded' }
+local refusal, marks = refuseClaim(pendingKey, generation, owner, nowUs, leaseUs)
+if refusal then
+  return refusal
 end
-local leasedUs = othersLeaseUs(pendingKey, known[2], known[3], owner, nowUs, leaseUs)
-if leasedUs then
-  return { 'leased', digits(leasedUs) }
-end
-
 local lane = readLane(throttleKey, nowUs)
 if lane.state ~= 'open' and not isItsProbe(lane, probe) then
   local endsUs = lane.state == 'probing' and lane.probeUntilUs or lane.untilUs
@@ -43,26 +38,4 @@ end
 if epoch ~= lane.epoch then
   return { 'void' }
 end
-
--- A failure counts only if another run was applied since the last one; the first: since the first claim. The marks
--- hold the lane's count of applied PATCHes at that moment.
-local applied = lane.applied or 0
-local heldIsCounted = 0
-if not known[4] then
-  redis.call('HSET', pendingKey, 'appliedMark', digits(applied))
-elseif known[5] then
-  if tonumber(known[5]) ~= applied then
-    redis.call('HINCRBY', pendingKey, 'failures', 1)
-    redis.call('HINCRBY', pendingKey, 'tries', 1)
-    redis.call('HSET', pendingKey, 'appliedMark', digits(applied))
-    heldIsCounted = 1
-  end
-  redis.call('HDEL', pendingKey, 'heldMark')
-end
-
-redis.call('HSET', pendingKey, 'leaseOwner', owner, 'leaseUntilUs', digits(nowUs + leaseUs))
-local reply = redis.call('HGETALL', pendingKey)
-table.insert(reply, 1, 'granted')
-table.insert(reply, 2, digits(nowUs))
-table.insert(reply, 3, heldIsCounted)
-return reply
+return { 'granted', unpack(grantClaim(pendingKey, lane, owner, nowUs, leaseUs, marks)) }

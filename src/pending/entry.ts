@@ -45,6 +45,11 @@ export function toWrites(writes: Writes): Write[] {
   return list
 }
 
+/** The stamp that a merge gives, which Redis builds itself for its own use: no reply carries it. */
+export function formatStamp({ observedUs, tie, sequence }: Order, arrivedUs: number, source: string): string {
+  return `${observedUs} ${tie} ${sequence} ${arrivedUs} 0 ${source}`
+}
+
 const STAMP = /^(-?\d+) (\d+) (\d+) (\d+) (\d+) (.*)$/s
 
 export function parseStamp(stamp: string): (Order & Pick<Entry, 'arrivedUs' | 'redrives' | 'source'>) | undefined {

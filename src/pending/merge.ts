@@ -3,7 +3,7 @@ import type { Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
 import type { FieldPath } from '../run/fields.js'
 import type { ParsedUpdate } from '../run/parse.js'
-import { toWrites } from './entry.js'
+import { formatStamp, toWrites } from './entry.js'
 import { SCRIPTS } from './scripts.js'
 
 /** An update on its way into Redis; `tie` orders observations of one instant (the number of an intake job). */
@@ -24,8 +24,8 @@ export interface Merged {
   readonly generation: string | null
   /** Its generation was opened by it: its caller must add the flush job. */
   readonly addJob: boolean
-  readonly staleFields: FieldPath[]
-  readonly conflictFields: FieldPath[]
+  readonly staleFields: readonly FieldPath[]
+  readonly conflictFields: readonly FieldPath[]
   /** The bookkeeping that its writes were given: their order among all others. Empty where it was refused. */
   readonly stamp: string
   /** The client key that holds the place, where there is a conflict. */
@@ -64,15 +64,6 @@ export async function mergeUpdates(
   updates: readonly MergeUpdate[],
   options: MergeOptions = {},
 ): Promise<MergeReply> {
-  const keys: string[] = []
-  const args: (string | number)[] = []
-  for (const update of updates) {
-    keys.push(lane.pending(update.runId), lane.sent(update.runId))
-    const writes = toWrites(update.writes)
-    args.push(update.runId, update.observedAtUs?.toString() ?? '', update.tie ?? 0, update.source ?? '')
-    args.push(update.origin ?? '', update.isAwaited ? 1 : 0, writes.length)
-    for (const write of writes) args.push(write.path, write.rule, write.json)
-  }
   const reply = (await SCRIPTS.mergeUpdates.run(
     redis,
     lane,
@@ -82,37 +73,65 @@ export async function mergeUpdates(
       futureLimitUs: policy.futureLimitMs * 1000,
       maxPendingRuns: options.maxPendingRuns ?? 0,
       memoryIsShort: options.memoryIsShort ? 1 : 0,
+      updates: JSON.stringify(updates.map(layOut)),
     },
-    { keys, args },
-  )) as ['too_late', string] | ['merged', string, string, ...MergedReply[]]
+    { keys: updates.flatMap(({ runId }) => [lane.pending(runId), lane.sent(runId)]) },
+  )) as ['too_late', string] | ['merged', string, string, string, ...MergedReply[]]
   const nowUs = Number(reply[1])
   if (reply[0] === 'too_late') return { kind: 'too_late', nowUs }
-  const [, , aheadUs, ...results] = reply
-  return { kind: 'merged', nowUs, clockAheadMs: Number(aheadUs) / 1000, results: results.map(readMerged) }
+  const [, , arrivedText, firstSequence, ...items] = reply
+  const arrivedUs = Number(arrivedText)
+  const results = updates.map((update, index) =>
+    readMerged(items[index], stampOf(update, arrivedUs, Number(firstSequence) + index)),
+  )
+  return { kind: 'merged', nowUs, clockAheadMs: (arrivedUs - nowUs) / 1000, results }
 }
 
-type MergedReply = [
-  status: MergeStatus,
-  generation: string,
-  addJob: number,
-  stale: string,
-  conflicting: string,
-  stamp: string,
-  holder: string,
-]
+/** An update as the script takes it. All of it is text: what cjson does to numbers and to values is not ours to find out. */
+function layOut({ runId, writes, observedAtUs, tie = 0, source = '', origin = '', isAwaited }: MergeUpdate): string[] {
+  const parts = [runId, source, observedAtUs?.toString() ?? '', String(tie), origin, isAwaited ? '1' : '']
+  for (const { path, rule, json } of toWrites(writes)) parts.push(path, rule, json)
+  return parts
+}
 
-function readMerged([status, generation, addJob, stale, conflicting, stamp, holder]: MergedReply): Merged {
+function stampOf({ observedAtUs, tie = 0, source = '' }: MergeUpdate, arrivedUs: number, sequence: number): string {
+  const observedUs = observedAtUs === undefined ? arrivedUs : Number(observedAtUs)
+  return formatStamp({ observedUs, tie, sequence }, arrivedUs, source)
+}
+
+type MergedReply =
+  | string
+  | [status: MergeStatus, generation: string, addJob: number, stale: string, conflicting: string, holder: string]
+
+const NONE: readonly FieldPath[] = Object.freeze([])
+
+function readMerged(reply: MergedReply | undefined, stamp: string): Merged {
+  if (reply === undefined) throw new TypeError('an update was merged without a result')
+  if (typeof reply === 'string') {
+    return {
+      status: 'accepted',
+      generation: reply,
+      addJob: false,
+      staleFields: NONE,
+      conflictFields: NONE,
+      stamp,
+      heldClientKey: null,
+    }
+  }
+  const [status, generation, addJob, stale, conflicting, holder] = reply
   return {
     status,
     generation: generation || null,
     addJob: addJob === 1,
     staleFields: readList(stale),
     conflictFields: readList(conflicting),
-    stamp,
+    stamp: REFUSED.has(status) ? '' : stamp,
     heldClientKey: holder === '' ? null : JSON.parse(holder),
   }
 }
 
-export function readList(list: string): FieldPath[] {
-  return list === '' ? [] : (list.split(' ') as FieldPath[])
+const REFUSED: ReadonlySet<MergeStatus> = new Set(['observed_in_future', 'overloaded', 'unreadable'])
+
+export function readList(list: string): readonly FieldPath[] {
+  return list === '' ? NONE : (list.split(' ') as FieldPath[])
 }

@@ -12,17 +12,19 @@
 -- ARGV[3] futureLimitUs   how far ahead of Redis's clock an observation may lie
 -- ARGV[4] maxPendingRuns  at this many, no new run is taken; 0: no limit
 -- ARGV[5] memoryIsShort   1: no new run is taken
--- ARGV[..] for each update: run id, observed us or empty, tie, source, origin or empty,
---          1 if somebody waits for its outcome, number of writes;
---          for each of its writes: path, rule ('latest' or 'first'), JSON of the value ('null' clears)
+-- ARGV[6] updates         JSON: for each update {run id, source, observed us or '', tie, origin or '', '1' if somebody
+--                         waits for its outcome or '', path, rule, JSON of the value, path, ...}; a rule is 'latest' or
+--                         'first', the value 'null' clears
 --
 -- Returns {'too_late', now us}
---      or {'merged', now us, how far the arrival clock is ahead of it in us, update, update, ...}, each update being
---         {status, generation or '', 1 if its flush job must be added, stale paths, conflicting paths, stamp, holder}
+--      or {'merged', now us, arrived us, sequence of the first update, update, update, ...}, each update being
+--         the generation that it met: all its writes are taken;
+--         or {status, generation or '', 1 if its flush job must be added, stale paths, conflicting paths, holder}
 --         status: accepted, stale, conflict, observed_in_future, overloaded, unreadable; lists are separated by spaces;
 --         holder: the JSON of the client key that holds the place, where there is a conflict.
 -- @include ../redis/time.lua
--- @include judge.lua
+-- @include updateWrites.lua
+-- @include mark.lua
 -- @include generation.lua
 -- @include origins.lua
 
@@ -32,7 +34,8 @@ local notAfterUs = tonumber(ARGV[2])
 local futureLimitUs = tonumber(ARGV[3])
 local maxPendingRuns = tonumber(ARGV[4])
 local memoryIsShort = ARGV[5] == '1'
-local FIRST_UPDATE_KEY, FIRST_UPDATE_ARG = 4, 6
+local updates = cjson.decode(ARGV[6])
+local FIRST_UPDATE_KEY = 4
 
 if notAfterUs and nowUs > notAfterUs then
   return { 'too_late', digits(nowUs) }
@@ -42,115 +45,98 @@ end
 local arrivedUs = math.max(nowUs, tonumber(redis.call('GET', clockKey) or '0'))
 redis.call('SET', clockKey, digits(arrivedUs))
 
-local argument = FIRST_UPDATE_ARG
-local function nextArgument()
-  argument = argument + 1
-  return ARGV[argument - 1]
+local firstSequence = redis.call('INCRBY', sequenceKey, #updates) - #updates + 1
+local arrivedText = digits(arrivedUs)
+
+local NONE = {}
+
+local function refused(status)
+  return { status, '', 0, '', '', '' }
 end
 
-local function readUpdate()
-  local update = { runId = nextArgument(), observedUs = tonumber(nextArgument()), tie = tonumber(nextArgument()) }
-  update.source = nextArgument()
-  update.origin = nextArgument()
-  update.isAwaited = nextArgument() == '1'
-  update.writes = {}
-  for i = 1, tonumber(nextArgument()) do
-    update.writes[i] = { path = nextArgument(), rule = nextArgument(), value = nextArgument() }
+local function mergeUpdate(update, sequence, pendingKey, sentKey)
+  local runId, source, observedText, tie = update[1], update[2], update[3], update[4]
+  local origin, isAwaited = update[5], update[6] == '1'
+  local observedUs = arrivedUs
+  if observedText == '' then
+    observedText = arrivedText
+  else
+    observedUs = tonumber(observedText)
+    if observedUs > nowUs + futureLimitUs then
+      return refused('observed_in_future')
+    end
   end
-  return update
-end
+  -- As makeStamp would write it. A sequence has fewer than the 14 digits that Lua itself writes in full.
+  local stamp = observedText .. ' ' .. tie .. ' ' .. sequence .. ' ' .. arrivedText .. ' 0 ' .. source
 
--- What is known of the update's fields, two values a field, and the generation in front; or nil where a person has put
--- something there that is no hash: that must cost this run only, not the batch.
-local function readKnown(pendingKey, sentKey, writes)
-  local pendingFields, sentFields = { 'generation' }, {}
-  for i, write in ipairs(writes) do
-    pendingFields[2 * i] = 'stamp:' .. write.path
-    pendingFields[2 * i + 1] = 'value:' .. write.path
-    sentFields[2 * i - 1] = 'applied:' .. write.path
-    sentFields[2 * i] = 'value:' .. write.path
+  local known = redis.pcall('HMGET', pendingKey, 'generation', 'newestUs', 'updates')
+  if known.err then
+    return refused('unreadable')
   end
-  local pending = redis.pcall('HMGET', pendingKey, unpack(pendingFields))
-  local sent = redis.pcall('HMGET', sentKey, unpack(sentFields))
-  if pending.err or sent.err then
-    return nil
+  local generation, mark = known[1], tonumber(known[2] or '')
+  if not generation then
+    local sent = redis.pcall('HMGET', sentKey, 'newestUs')
+    if sent.err then
+      return refused('unreadable')
+    end
+    mark = math.max(mark or 0, tonumber(sent[1] or '') or 0)
   end
-  return pending, sent
-end
 
-local function mergeUpdate(update, pendingKey, sentKey)
-  if update.observedUs and update.observedUs > nowUs + futureLimitUs then
-    return { 'observed_in_future', '', 0, '', '', '', '' }
+  local taken, stale, conflicting, holder, isKnown = nil, NONE, NONE, '', false
+  if mark and observedUs >= mark then
+    taken = takeAll(update, stamp)
   end
-  local pending, sent = readKnown(pendingKey, sentKey, update.writes)
-  if not pending then
-    return { 'unreadable', '', 0, '', '', '', '' }
-  end
-  local generation = pending[1]
-  local order = {
-    observedUs = update.observedUs or arrivedUs,
-    tie = update.tie,
-    sequence = redis.call('INCR', sequenceKey),
-  }
-  local stamp = makeStamp(order, arrivedUs, 0, update.source)
-
-  local taken, stale, conflicting, holder, unchanged = {}, {}, {}, '', false
-  for i, write in ipairs(update.writes) do
-    local verdict, keyHolder =
-      judge(write.rule, order, write.value, pending[2 * i], pending[2 * i + 1], sent[2 * i - 1], sent[2 * i])
-    if verdict == 'take' then
-      taken[#taken + 1] = 'stamp:' .. write.path
-      taken[#taken + 1] = stamp
-      taken[#taken + 1] = 'value:' .. write.path
-      taken[#taken + 1] = write.value
-    elseif verdict == 'same' then
-      unchanged = true
-    elseif verdict == 'conflict' then
-      conflicting[#conflicting + 1] = write.path
-      holder = keyHolder
-    else
-      stale[#stale + 1] = write.path
+  if not taken then
+    taken, stale, conflicting, holder, isKnown = judgeEach(update, stamp, pendingKey, sentKey)
+    if not taken then
+      return refused('unreadable')
     end
   end
 
-  local addJob = 0
-  if #taken > 0 then
+  local addJob, isAnyTaken = 0, #taken > 0
+  if isAnyTaken then
     if not generation then
-      local isFull = maxPendingRuns > 0 and redis.call('ZCARD', indexKey) >= maxPendingRuns
-      if isFull or memoryIsShort then
-        return { 'overloaded', '', 0, '', '', '', '' }
+      if memoryIsShort or (maxPendingRuns > 0 and redis.call('ZCARD', indexKey) >= maxPendingRuns) then
+        return refused('overloaded')
       end
-      generation = openGeneration(pendingKey, indexKey, sequenceKey, update.runId, nowUs)
+      generation = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
       addJob = 1
     end
-    redis.call('HSET', pendingKey, unpack(taken))
-    if update.origin ~= '' then
-      addOrigin(pendingKey, update.origin)
+    -- Numbers go to Redis with 17 digits, whatever tostring does.
+    local raised = mark and raisedMark(mark, observedUs, tonumber(tie))
+    if raised ~= mark then
+      taken[#taken + 1] = 'newestUs'
+      taken[#taken + 1] = raised
+    end
+    if origin ~= '' then
+      addOrigin(pendingKey, origin)
     end
   end
   if generation then
-    -- A count that was edited into no number must not end the batch in its middle.
-    redis.pcall('HINCRBY', pendingKey, 'updates', 1)
-    if update.isAwaited then
-      redis.call('HSET', pendingKey, 'awaited', '1')
+    if isAwaited then
+      taken[#taken + 1] = 'awaited'
+      taken[#taken + 1] = '1'
     end
+    taken[#taken + 1] = 'updates'
+    taken[#taken + 1] = (tonumber(known[3] or '') or 0) + 1
+    redis.call('HSET', pendingKey, unpack(taken))
   end
 
+  if isAnyTaken and addJob == 0 and #stale == 0 and #conflicting == 0 then
+    return generation
+  end
   local status = 'stale'
-  if #taken > 0 or unchanged then
+  if isAnyTaken or isKnown then
     status = 'accepted'
   elseif #conflicting > 0 then
     status = 'conflict'
   end
-  return {
-    status, generation or '', addJob, table.concat(stale, ' '), table.concat(conflicting, ' '), stamp, holder,
-  }
+  return { status, generation or '', addJob, table.concat(stale, ' '), table.concat(conflicting, ' '), holder }
 end
 
-local reply = { 'merged', digits(nowUs), digits(arrivedUs - nowUs) }
-local key = FIRST_UPDATE_KEY
-while argument <= #ARGV do
-  reply[#reply + 1] = mergeUpdate(readUpdate(), KEYS[key], KEYS[key + 1])
-  key = key + 2
+local reply = { 'merged', digits(nowUs), arrivedText, digits(firstSequence) }
+for i, update in ipairs(updates) do
+  local key = FIRST_UPDATE_KEY + 2 * (i - 1)
+  reply[#reply + 1] = mergeUpdate(update, firstSequence + i - 1, KEYS[key], KEYS[key + 1])
 end
 return reply

@@ -2,11 +2,13 @@
  * The pending updates of a lane: one merged update a run, from its first write until it was sent.
  *
  *  - merge      takes updates in; the newest write of each field stays (./merge.ts)
+ *  - take turn  a permit of the throttle, and the claim with it where its slot is free now
  *  - claim      hands out what is pending, and a lease: only its owner may send
  *  - settle     what was applied leaves, where it is still what was sent
  *  - set aside  the same for what became a dead letter
  *  - defer      a try ended, the job will come again
- *  - release    the job ends: gone, or one new generation for what came in meanwhile
+ *  - release    the job ends: gone, or one new generation for what came in meanwhile; in one step with the settle where
+ *               that was all there is to send
  *  - reopen     the job was lost: a new generation for the same writes
  *
  * Each is one atomic script. Nothing is moved out before a PATCH, so a crash between any two leaves everything in place.
@@ -15,8 +17,9 @@ import type { Redis } from 'ioredis'
 import { leaseMs, type Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
 import type { FieldPath } from '../run/fields.js'
-import { type Permit, remainingMs } from '../throttle/throttle.js'
-import { type CorruptEntry, type Entry, readEntries, type Write } from './entry.js'
+import type { Permit } from '../throttle/throttle.js'
+import { type ClaimReply, readClaimReply, readTurn, type TurnReply } from './claim.js'
+import type { Write } from './entry.js'
 import { readList } from './merge.js'
 import { type EndedWrites, toAnnouncement } from './outcome.js'
 import { SCRIPTS } from './scripts.js'
@@ -28,34 +31,8 @@ export interface Holder {
   readonly owner: string
 }
 
-export interface Claim {
-  readonly kind: 'granted'
-  readonly entries: readonly Entry[]
-  readonly corrupt: readonly CorruptEntry[]
-  /** How many updates were merged into what is handed out. */
-  readonly updates: number
-  /** Where they came from, for tracing; the newest few. */
-  readonly origins: readonly string[]
-  /** Redis's time, and when the generation was opened. */
-  readonly nowUs: number
-  readonly openedUs: number
-  /** Failures that count towards the attempts, and all tries that failed, since the run was last applied. */
-  readonly failures: number
-  readonly tries: number
-  /** What went wrong last, as JSON, since the generation was opened. */
-  readonly trouble: string | null
-  /** Somebody waits for what becomes of some of it. */
-  readonly isAwaited: boolean
-  /** A held answer of this run has just been counted as its own failure: it backs off, and sends nothing now. */
-  readonly mustBackOff: boolean
-}
-
-export type ClaimReply =
-  | Claim
-  | { readonly kind: 'superseded' }
-  | { readonly kind: 'leased'; readonly remainingMs: number }
-  | { readonly kind: 'held'; readonly remainingMs: number | null; readonly reason: string }
-  | { readonly kind: 'void' }
+/** What a probe may take beyond its request. */
+const PROBE_SLACK_MS = 5_000
 
 /** `counted`: towards the attempts, if another run was applied meanwhile; `held`: judged at the next claim. */
 export type Failure = 'none' | 'uncounted' | 'counted' | 'held'
@@ -70,12 +47,23 @@ export type Released =
       readonly origin?: string
     }
 
+/** A PATCH that was applied. */
+export interface Applied {
+  readonly writes: readonly (Write & { readonly stamp: string })[]
+  /** Kept with the run, for people. */
+  readonly outcome: object
+  /** Of the permit that it was sent by; empty: an ordinary one. */
+  readonly probe: string
+  /** Told to those who wait for the writes; undefined: nobody does. */
+  readonly ended?: EndedWrites | undefined
+}
+
 export interface Redriven {
   readonly generation: string | null
   readonly addJob: boolean
-  readonly acceptedFields: FieldPath[]
-  readonly staleFields: FieldPath[]
-  readonly conflictFields: FieldPath[]
+  readonly acceptedFields: readonly FieldPath[]
+  readonly staleFields: readonly FieldPath[]
+  readonly conflictFields: readonly FieldPath[]
   readonly heldClientKey: string | null
 }
 
@@ -94,50 +82,53 @@ export class PendingUpdates {
     this.#policy = policy
   }
 
+  async takeTurn({ runId, generation, owner }: Holder): Promise<TurnReply> {
+    const { requestTimeoutMs, maxHoldMs, otherRunPauseMs } = this.#policy
+    const reply = await SCRIPTS.takeTurn.run(this.#redis, this.#keys(runId), {
+      nowUs: this.nowUs,
+      runId,
+      generation,
+      owner,
+      leaseUs: msToUs(leaseMs(this.#policy)),
+      longestHoldUs: msToUs(maxHoldMs),
+      probeTtlUs: msToUs(requestTimeoutMs + PROBE_SLACK_MS),
+      otherRunPauseUs: msToUs(otherRunPauseMs),
+    })
+    return readTurn(reply as string[])
+  }
+
+  /** For a permit whose slot has come. */
   async claim({ runId, generation, owner }: Holder, permit: Pick<Permit, 'epoch' | 'probe'>): Promise<ClaimReply> {
-    const reply = (await SCRIPTS.claimRun.run(this.#redis, this.#keys(runId), {
+    const reply = await SCRIPTS.claimRun.run(this.#redis, this.#keys(runId), {
       nowUs: this.nowUs,
       generation,
       owner,
       leaseUs: msToUs(leaseMs(this.#policy)),
       epoch: permit.epoch,
       probe: permit.probe,
-    })) as [string, ...string[]]
-    switch (reply[0]) {
-      case 'granted':
-        return readClaim(reply)
-      case 'leased':
-        return { kind: 'leased', remainingMs: Number(reply[1]) / 1000 }
-      case 'held':
-        return { kind: 'held', remainingMs: remainingMs(reply[1]), reason: reply[2] ?? '' }
-      case 'void':
-        return { kind: 'void' }
-      default:
-        return { kind: 'superseded' }
-    }
+    })
+    return readClaimReply(reply as string[])
   }
 
-  /** `outcome` is kept with the run, for people; `ended` is told to those who wait for the writes. */
-  async settle(
-    runId: string,
-    writes: readonly (Write & { stamp: string })[],
-    outcome: object,
-    probe: string,
-    ended?: EndedWrites,
-  ): Promise<void> {
-    await SCRIPTS.settleWrites.run(
-      this.#redis,
-      this.#keys(runId),
-      {
-        nowUs: this.nowUs,
-        channel: this.#lane.announcements,
-        runId,
-        outcome: JSON.stringify(outcome),
-        sentTtlMs: this.#policy.sentTtlMs,
-        probe,
-        ...this.#announcement(ended),
-      },
-      { args: writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json]) },
+  /** What was applied leaves; the job goes on. */
+  async settle(runId: string, applied: Applied): Promise<void> {
+    await SCRIPTS.settleWrites.run(this.#redis, this.#keys(runId), this.#settling(runId, applied), listOf(applied))
+  }
+
+  /** What was applied leaves, and the job ends. `updates` and `origins` as in `release`. */
+  async settleAndRelease(
+    holder: Holder,
+    applied: Applied,
+    updates: number,
+    origins: readonly string[] = [],
+  ): Promise<Released> {
+    return readReleased(
+      await SCRIPTS.settleAndRelease.run(
+        this.#redis,
+        this.#keys(holder.runId),
+        { ...this.#settling(holder.runId, applied), ...this.#releasing(holder, updates, origins) },
+        listOf(applied),
+      ),
     )
   }
 
@@ -186,23 +177,9 @@ export class PendingUpdates {
   }
 
   /** `updates`: how many updates were handed out to this job; `origins`: theirs. */
-  async release(
-    { runId, generation, owner }: Holder,
-    updates: number,
-    origins: readonly string[] = [],
-  ): Promise<Released> {
-    const [kind, opened = '', delayUs, origin = ''] = (await SCRIPTS.releaseRun.run(this.#redis, this.#keys(runId), {
-      nowUs: this.nowUs,
-      runId,
-      generation,
-      owner,
-      windowUs: msToUs(this.#policy.coalesceWindowMs),
-      longestLeaseUs: msToUs(leaseMs(this.#policy)),
-      updates,
-      origins: origins.join(' '),
-    })) as [Released['kind'], string?, string?, string?]
-    if (kind !== 'opened') return { kind }
-    return { kind, generation: opened, delayMs: Number(delayUs) / 1000, ...(origin !== '' && { origin }) }
+  async release(holder: Holder, updates: number, origins: readonly string[] = []): Promise<Released> {
+    const args = this.#releasing(holder, updates, origins)
+    return readReleased(await SCRIPTS.releaseRun.run(this.#redis, this.#keys(holder.runId), args))
   }
 
   /** The new generation, or null where the expected one (null: none was found) is no longer pending. */
@@ -230,8 +207,33 @@ export class PendingUpdates {
     }
   }
 
+  #settling(runId: string, { outcome, probe, ended }: Applied) {
+    return {
+      nowUs: this.nowUs,
+      channel: this.#lane.announcements,
+      runId,
+      outcome: JSON.stringify(outcome),
+      sentTtlMs: this.#policy.sentTtlMs,
+      probe,
+      ...this.#announcement(ended),
+    }
+  }
+
   #announcement(ended: EndedWrites | undefined) {
     return { outcomesChannel: this.#lane.outcomes, announcement: ended === undefined ? '' : toAnnouncement(ended) }
+  }
+
+  #releasing({ runId, generation, owner }: Holder, updates: number, origins: readonly string[]) {
+    return {
+      nowUs: this.nowUs,
+      runId,
+      generation,
+      owner,
+      windowUs: msToUs(this.#policy.coalesceWindowMs),
+      longestLeaseUs: msToUs(leaseMs(this.#policy)),
+      updates,
+      origins: origins.join(' '),
+    }
   }
 
   #keys(runId: string) {
@@ -240,22 +242,12 @@ export class PendingUpdates {
   }
 }
 
-function readClaim(reply: readonly string[]): Claim {
-  const [, nowUs, heldIsCounted, ...flat] = reply
-  const fields = new Map<string, string>()
-  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] ?? '', flat[i + 1] ?? '')
-  const number = (name: string): number => Number(fields.get(name) ?? 0) || 0
-  return {
-    kind: 'granted',
-    ...readEntries(fields),
-    updates: number('updates'),
-    origins: fields.get('origins')?.split(' ') ?? [],
-    nowUs: Number(nowUs),
-    openedUs: number('openedUs'),
-    failures: number('failures'),
-    tries: number('tries'),
-    trouble: fields.get('trouble') ?? null,
-    isAwaited: fields.has('awaited'),
-    mustBackOff: Number(heldIsCounted) === 1,
-  }
+function listOf({ writes }: Applied): { args: string[] } {
+  return { args: writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json]) }
+}
+
+function readReleased(reply: unknown): Released {
+  const [kind, opened = '', delayUs, origin = ''] = reply as [Released['kind'], string?, string?, string?]
+  if (kind !== 'opened') return { kind }
+  return { kind, generation: opened, delayMs: Number(delayUs) / 1000, ...(origin !== '' && { origin }) }
 }

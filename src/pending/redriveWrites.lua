@@ -16,12 +16,19 @@
 -- lists separated by spaces.
 -- @include ../redis/time.lua
 -- @include judge.lua
+-- @include mark.lua
 -- @include generation.lua
 
 local indexKey, sequenceKey, pendingKey, sentKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local nowUs = readNowUs(ARGV[1])
 local runId = ARGV[2]
 local FIRST_WRITE_ARG, ARGS_A_WRITE = 3, 4
+
+local generation = redis.call('HGET', pendingKey, 'generation')
+local mark = readMark(pendingKey)
+if not generation then
+  mark = math.max(mark or 0, readMark(sentKey) or 0)
+end
 
 local accepted, stale, conflicting, holder, taken = {}, {}, {}, '', {}
 for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
@@ -45,6 +52,7 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
     taken[#taken + 1] = 'value:' .. path
     taken[#taken + 1] = value
     accepted[#accepted + 1] = path
+    mark = mark and raisedMark(mark, order.observedUs, order.tie)
   elseif verdict == 'conflict' then
     conflicting[#conflicting + 1] = path
     holder = keyHolder
@@ -53,12 +61,15 @@ for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
   end
 end
 
-local generation = redis.call('HGET', pendingKey, 'generation')
 local addJob = 0
 if #taken > 0 then
   if not generation then
     generation = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
     addJob = 1
+  end
+  if mark then
+    taken[#taken + 1] = 'newestUs'
+    taken[#taken + 1] = digits(mark)
   end
   redis.call('HSET', pendingKey, unpack(taken))
   redis.call('HINCRBY', pendingKey, 'updates', 1)

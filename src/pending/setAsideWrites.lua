@@ -17,9 +17,11 @@ local pendingKey, sentKey = KEYS[1], KEYS[2]
 local outcome, outcomesChannel, announcement = ARGV[1], ARGV[2], ARGV[3]
 local FIRST_WRITE_ARG, ARGS_A_WRITE = 4, 2
 
+local paths, stamps = {}, {}
 for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
-  local path, stamp = ARGV[i], ARGV[i + 1]
-  removeWrite(pendingKey, path, stamp)
+  paths[#paths + 1] = ARGV[i]
+  stamps[#stamps + 1] = ARGV[i + 1]
 end
+removeWrites(pendingKey, paths, stamps)
 redis.call('HSET', sentKey, 'outcome', outcome)
 announceOutcome(outcomesChannel, announcement)

@@ -1,6 +1,4 @@
--- settleWrites: a PATCH was applied. Its writes leave the pending update, where they are still the ones that were
--- sent, and sent learns their order, also where the entry has changed meanwhile: else a late observation would pass for
--- new once the newer one is refused. The lane learns that a run was applied.
+-- settleWrites: a PATCH was applied, and the job goes on: there is more to try. As ./settle.lua says.
 --
 -- KEYS[1] pending
 -- KEYS[2] sent
@@ -19,42 +17,15 @@
 --
 -- Returns the state of the lane.
 -- @include ../redis/time.lua
--- @include ../throttle/lane.lua
--- @include stamp.lua
--- @include removeWrites.lua
+-- @include settle.lua
 -- @include announceOutcome.lua
 
 local pendingKey, sentKey, letteredKey, throttleKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local nowUs = readNowUs(ARGV[1])
 local channel, runId, outcome, sentTtlMs, probe = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local outcomesChannel, announcement = ARGV[7], ARGV[8]
-local FIRST_WRITE_ARG, ARGS_A_WRITE = 9, 4
+local FIRST_WRITE_ARG = 9
 
-for i = FIRST_WRITE_ARG, #ARGV, ARGS_A_WRITE do
-  local path, stamp, rule, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  removeWrite(pendingKey, path, stamp)
-  local order = readOrder(stamp)
-  local applied = readOrder(redis.call('HGET', sentKey, 'applied:' .. path))
-  if order and (not applied or isNewer(order, applied)) then
-    redis.call('HSET', sentKey, 'applied:' .. path, string.format('%.0f %.0f %.0f', order.observedUs, order.tie, order.sequence))
-  end
-  if rule == 'first' then
-    redis.call('HSET', sentKey, 'value:' .. path, value)
-  end
-end
-redis.call('HSET', sentKey, 'outcome', outcome)
-if not redis.call('ZSCORE', letteredKey, runId) then
-  redis.call('PEXPIRE', sentKey, sentTtlMs)
-end
+settle(pendingKey, sentKey, letteredKey, runId, outcome, sentTtlMs, readApplied(ARGV, FIRST_WRITE_ARG))
 announceOutcome(outcomesChannel, announcement)
-
-local lane = readLane(throttleKey, nowUs)
-writeLane(throttleKey, lane, { applied = (lane.applied or 0) + 1, stormReason = false, stormRuns = false })
-noteAnswer(throttleKey, channel, lane, probe)
-
--- Its own success is no sign of life for this run's failures: the mark goes along.
-if redis.call('HEXISTS', pendingKey, 'appliedMark') == 1 then
-  redis.call('HINCRBY', pendingKey, 'appliedMark', 1)
-  redis.call('HDEL', pendingKey, 'failures', 'tries', 'heldMark')
-end
-return lane.state
+return noteApplied(throttleKey, channel, nowUs, probe)

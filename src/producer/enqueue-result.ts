@@ -19,24 +19,42 @@ export interface EnqueueResult {
   readonly error: UpdateRejectedError | null
 }
 
-/** Beside the results, since it is for the oracle alone, and no part of what users are told. */
-const STAMPS = new WeakMap<EnqueueResult, string>()
+/** A result that knows the order of its update, which is for the oracle alone, and no part of what users are told. */
+class Taken implements EnqueueResult {
+  readonly status: EnqueueResult['status']
+  readonly runId: string
+  readonly generation: string | null
+  readonly staleFields: readonly FieldPath[]
+  readonly conflictFields: readonly FieldPath[]
+  readonly error = null
+  readonly #stamp: string
+
+  constructor(status: EnqueueResult['status'], runId: string, merged: Merged) {
+    this.status = status
+    this.runId = runId
+    this.generation = merged.generation
+    this.staleFields = merged.staleFields
+    this.conflictFields = merged.conflictFields
+    this.#stamp = merged.stamp
+  }
+
+  static stampOf(result: EnqueueResult): string | undefined {
+    return #stamp in result ? result.#stamp : undefined
+  }
+}
 
 /** The order that an update was given among all others; undefined where it was rejected. */
 export function orderOf(result: EnqueueResult): Order | undefined {
-  return parseStamp(STAMPS.get(result) ?? '')
+  return parseStamp(Taken.stampOf(result) ?? '')
 }
 
 export function toResult(runId: string, merged: Merged): EnqueueResult {
-  const { status, generation, staleFields, conflictFields, stamp } = merged
+  const { status } = merged
   switch (status) {
     case 'accepted':
     case 'stale':
-    case 'conflict': {
-      const result: EnqueueResult = { status, runId, generation, staleFields, conflictFields, error: null }
-      STAMPS.set(result, stamp)
-      return result
-    }
+    case 'conflict':
+      return new Taken(status, runId, merged)
     case 'observed_in_future':
       return rejection(
         runId,

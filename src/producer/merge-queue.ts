@@ -18,7 +18,7 @@ import { MemoryWatch } from './memory-watch.js'
 import { RedisClock } from './redis-clock.js'
 
 /** As many updates as one script merges: more would keep Redis from others for too long. */
-export const BATCH_SIZE = 500
+const BATCH_SIZE = 500
 
 /** A clock that was set back is worth a warning from here on. */
 const CLOCK_AHEAD_WARNING_MS = 5_000

@@ -8,6 +8,7 @@
  *  - Merged, but adding the flush job failed: acknowledged. The sweeper adds it.
  *  - A client key in conflict is acknowledged once its dead letter is recorded.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { checkProducerOptions, DEFAULT_MAX_REDIS_MEMORY_PERCENT } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
@@ -23,7 +24,11 @@ import type { RedisSource } from '../redis/redis-source.js'
 import { type ParseResult, parseRunUpdate, parseRunUpdateText, type RunUpdate } from '../run/parse.js'
 import { traceUpdates } from '../tracing/update-spans.js'
 import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from './enqueue-result.js'
-import { BATCH_SIZE, before, MergeQueue } from './merge-queue.js'
+import { before, MergeQueue } from './merge-queue.js'
+
+/** `enqueueMany` parses one chunk while Redis merges those before it, and BullMQ adds the jobs of the oldest. */
+const CHUNK_SIZE = 125
+const CHUNKS_ON_THE_WAY = 4
 
 export interface ProducerOptions extends Partial<Pick<Policy, 'coalesceWindowMs'>> {
   readonly redis: RedisSource
@@ -144,15 +149,28 @@ class LaneProducer implements RunUpdateProducer {
     parse: (input: Input) => ParseResult,
   ): Promise<EnqueueResult[]> {
     const results: EnqueueResult[] = []
-    for (let start = 0; start < inputs.length; start += BATCH_SIZE) {
-      try {
-        const batch = inputs.slice(start, start + BATCH_SIZE)
-        for (const result of await this.#enqueueBatch(batch, parse)) results.push(result)
-      } catch (error) {
-        if (error instanceof RedisUnavailableError)
-          throw new EnqueueInterruptedError(error.message, results, { cause: error })
-        throw error
+    const onTheWay: Promise<EnqueueResult[]>[] = []
+    const takeOldest = async () => {
+      for (const result of (await onTheWay[0]) ?? []) results.push(result)
+      onTheWay.shift()
+    }
+    try {
+      for (let start = 0; start < inputs.length; start += CHUNK_SIZE) {
+        const chunk = this.#enqueueBatch(inputs.slice(start, start + CHUNK_SIZE), parse)
+        // Its failure is told in its turn, and must not be taken for an unhandled one before.
+        chunk.catch(() => {})
+        onTheWay.push(chunk)
+        if (onTheWay.length === CHUNKS_ON_THE_WAY) await takeOldest()
+        // Lets the chunk leave, so that Redis is at work on it while the next one is parsed.
+        else await setImmediate()
       }
+      while (onTheWay.length > 0) await takeOldest()
+    } catch (error) {
+      // What is still on its way must have ended before anyone is told of a failure: nothing happens later.
+      await Promise.allSettled(onTheWay)
+      if (error instanceof RedisUnavailableError)
+        throw new EnqueueInterruptedError(error.message, results, { cause: error })
+      throw error
     }
     return results
   }

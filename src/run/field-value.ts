@@ -17,9 +17,10 @@ export function readFieldValue(field: Field, value: unknown): FieldValue | null 
     throw new UpdateRejectedError('cannot_clear', path, message)
   }
   if (value === undefined || value === null) return null
-  const result = field.schema.safeParse(value, WITH_INPUT)
+  const result = field.schema.safeParse(value)
   if (result.success) return result.data
-  const [issue] = result.error.issues
+  // A second time, since asking for it would make every good value dearer.
+  const [issue] = field.schema.safeParse(value, WITH_INPUT).error?.issues ?? []
   const place = [path, ...(issue?.path ?? []).map((part) => shorten(String(part)))].join('.')
   throw new UpdateRejectedError('invalid_value', place, `${place} is ${shown(issue?.input)}: ${issue?.message}`)
 }

@@ -37,11 +37,20 @@ export function parseTimestamp(text: string): Timestamp | undefined {
   const ms = sign === '-' ? localMs + offsetMs : localMs - offsetMs
   if (ms < EARLIEST_MS || ms > LATEST_MS) return undefined
 
-  const nanos = fraction.padEnd(9, '0')
+  const utc = sign === undefined ? `${text.slice(0, 10)}T${text.slice(11, SECONDS_END)}` : toText(ms)
   return {
-    text: `${new Date(ms).toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)}${fractionText(nanos)}Z`,
-    nanoseconds: BigInt(ms) * 1_000_000n + BigInt(nanos),
+    text: `${utc}${fractionText(fraction)}Z`,
+    // Read by few: most timestamps are values, and are sent as text.
+    get nanoseconds() {
+      return BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
+    },
   }
+}
+
+const SECONDS_END = 'YYYY-MM-DDTHH:MM:SS'.length
+
+function toText(ms: number): string {
+  return new Date(ms).toISOString().slice(0, SECONDS_END)
 }
 
 function daysInMonth(year: number, month: number): number {
@@ -49,9 +58,11 @@ function daysInMonth(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 }
 
-function fractionText(nanos: string): string {
-  if (nanos === '000000000') return ''
-  return `.${nanos.replace(/(?:000){1,2}$/, '')}`
+/** With 0, 3, 6 or 9 digits, as few as hold it. */
+function fractionText(fraction: string): string {
+  if (fraction === '') return ''
+  const significant = fraction.replace(/0+$/, '').length
+  return significant === 0 ? '' : `.${fraction.padEnd(9, '0').slice(0, Math.ceil(significant / 3) * 3)}`
 }
 
 /** Truncates towards the past, as cutting off digits does, also before the epoch. */

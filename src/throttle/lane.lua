@@ -5,42 +5,48 @@
 -- Every hold is a new epoch, and voids the slots that were given out in the one before.
 -- @include ../redis/time.lua
 
-local NUMBERS = {
-  'spacingUs', 'nextSlotUs', 'seenUs', 'epoch', 'sinceUs', 'untilUs', 'probe', 'probeUntilUs', 'probeFailures', 'applied',
-  'transientRow', 'firstHoldUs', 'longestProbePauseUs', 'acceptedUntilUs',
-}
 local TEXTS = {
-  'state', 'reason', 'detail', 'lastProbeRun', 'previousProbeRun', 'transientRuns', 'stormReason', 'stormRuns', 'accepted',
+  reason = true, detail = true, lastProbeRun = true, previousProbeRun = true, transientRuns = true, stormReason = true,
+  stormRuns = true, accepted = true,
 }
+local DEFAULTS = { epoch = 0, firstHoldUs = 1000000, longestProbePauseUs = 60000000 }
 
--- Reads the lane. Where Redis's clock was set back since the last look, every stored time is moved back with it: an
--- hour's step must not close the lane for an hour, nor hand out a slot twice.
+local function readField(name, stored)
+  if TEXTS[name] then
+    return stored or ''
+  end
+  return tonumber(stored or '') or DEFAULTS[name]
+end
+
+-- Reads the lane: what every open lane is asked for at once, and the rest when it is asked for, since most lanes are
+-- open and undisturbed. Where Redis's clock was set back since the last look, every stored time is moved back with it:
+-- an hour's step must not close the lane for an hour, nor hand out a slot twice. The look is noted while the lane is not
+-- open; while it is, whoever writes a time does so beside it.
 local function readLane(throttleKey, nowUs)
-  local lane = {}
-  local numbers = redis.call('HMGET', throttleKey, unpack(NUMBERS))
-  for i, name in ipairs(NUMBERS) do
-    lane[name] = tonumber(numbers[i] or '')
-  end
-  local texts = redis.call('HMGET', throttleKey, unpack(TEXTS))
-  for i, name in ipairs(TEXTS) do
-    lane[name] = texts[i] or ''
-  end
-  if lane.state == '' then
-    lane.state = 'open'
-  end
-  lane.epoch = lane.epoch or 0
-  lane.firstHoldUs = lane.firstHoldUs or 1000000
-  lane.longestProbePauseUs = lane.longestProbePauseUs or 60000000
-  if lane.seenUs and lane.seenUs > nowUs then
-    local backUs = lane.seenUs - nowUs
+  local known = redis.call('HMGET', throttleKey, 'state', 'seenUs', 'epoch', 'nextSlotUs', 'spacingUs', 'applied')
+  local lane = {
+    state = known[1] or 'open', epoch = readField('epoch', known[3]), nextSlotUs = tonumber(known[4] or ''),
+    spacingUs = tonumber(known[5] or ''), applied = tonumber(known[6] or ''),
+  }
+  setmetatable(lane, {
+    __index = function(_, name)
+      return readField(name, redis.call('HGET', throttleKey, name))
+    end,
+  })
+  local seenUs = tonumber(known[2] or '')
+  local isSetBack = seenUs and seenUs > nowUs
+  if isSetBack then
     for _, name in ipairs({ 'nextSlotUs', 'sinceUs', 'untilUs', 'probeUntilUs', 'acceptedUntilUs' }) do
-      if lane[name] then
-        lane[name] = lane[name] - backUs
+      local storedUs = lane[name]
+      if storedUs then
+        lane[name] = storedUs - (seenUs - nowUs)
         redis.call('HSET', throttleKey, name, digits(lane[name]))
       end
     end
   end
-  redis.call('HSET', throttleKey, 'seenUs', digits(nowUs))
+  if isSetBack or lane.state ~= 'open' then
+    redis.call('HSET', throttleKey, 'seenUs', digits(nowUs))
+  end
   return lane
 end
 
@@ -83,7 +89,7 @@ local function holdLane(throttleKey, channel, lane, nowUs, reason, detail, until
   writeLane(throttleKey, lane, {
     state = 'held', reason = reason, detail = detail, sinceUs = nowUs, untilUs = untilUs, epoch = lane.epoch + 1,
     nextSlotUs = firstFreeSlotUs(lane, nowUs), lastProbeRun = runId, previousProbeRun = false, probe = false,
-    probeUntilUs = false, probeFailures = 0, transientRow = false, transientRuns = false,
+    probeUntilUs = false, probeFailures = 0, transientRow = false, transientRuns = false, seenUs = nowUs,
   })
   announce(channel, lane)
 end

@@ -1,4 +1,4 @@
--- lookAtLane: the lane's state, its times read as a caller of takePermit would read them: a look from outside must see
+-- lookAtLane: the lane's state, its times read as a caller of takeTurn would read them: a look from outside must see
 -- the end of a hold also where Redis's clock was set back.
 --
 -- KEYS[1] throttle

@@ -20,6 +20,6 @@ local wasClosed = lane.state ~= 'open'
 openLane(throttleKey, channel, lane)
 writeLane(throttleKey, lane, {
   accepted = accepted ~= '' and accepted or false, acceptedUntilUs = accepted ~= '' and nowUs + acceptedUs or false,
-  stormReason = false, stormRuns = false,
+  stormReason = false, stormRuns = false, seenUs = nowUs,
 })
 return wasClosed and 1 or 0

@@ -2,13 +2,8 @@ import { Script } from '../redis/script.js'
 
 const file = (name: string): URL => new URL(`./${name}.lua`, import.meta.url)
 
-/** The transitions of a lane's throttle: one Lua file each. Claim and settle (../pending) look at it and tell it, too. */
+/** The transitions of a lane's throttle: one Lua file each. Those of ../pending take permits, look at it and tell it, too. */
 export const SCRIPTS = {
-  takePermit: new Script(
-    file('takePermit'),
-    ['throttle', 'pending'],
-    ['nowUs', 'runId', 'generation', 'owner', 'longestLeaseUs', 'longestHoldUs', 'probeTtlUs', 'otherRunPauseUs'],
-  ),
   reportAnswer: new Script(
     file('reportAnswer'),
     ['throttle'],

@@ -10,7 +10,7 @@
  * A hold voids the slots that were given out: a claim refuses a permit of an older epoch.
  */
 import type { Redis } from 'ioredis'
-import { leaseMs, type Policy } from '../policy.js'
+import type { Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
 import { SCRIPTS } from './scripts.js'
 
@@ -32,12 +32,6 @@ export interface Permit {
   /** Why the lane was held, for a probe. */
   readonly heldReason: string
 }
-
-export type PermitReply =
-  | { readonly kind: 'granted'; readonly permit: Permit }
-  | { readonly kind: 'superseded' }
-  | { readonly kind: 'leased'; readonly remainingMs: number }
-  | { readonly kind: 'held'; readonly remainingMs: number | null; readonly reason: string }
 
 /** An answer that applied nothing, as the lane sees it. */
 export interface Report {
@@ -73,8 +67,6 @@ const SPACING_RESERVE = 1.02
 /** How long an operator's word stands that dead letters of a reason are no storm: long enough to let 10,000 go. */
 const ACCEPTED_MS = 3_600_000
 
-const PROBE_SLACK_MS = 5_000
-
 export class Throttle {
   readonly #redis: Redis
   readonly #lane: Lane
@@ -98,34 +90,6 @@ export class Throttle {
       longestProbePauseUs: Math.round(this.#policy.longestProbePauseMs * 1000),
     })) as string
     return before !== '' && before !== text ? before : null
-  }
-
-  async takePermit(asker: { runId: string; generation: string; owner: string }): Promise<PermitReply> {
-    const { requestTimeoutMs, maxHoldMs, otherRunPauseMs } = this.#policy
-    const [kind, ...rest] = (await SCRIPTS.takePermit.run(
-      this.#redis,
-      { throttle: this.#lane.throttle, pending: this.#lane.pending(asker.runId) },
-      {
-        nowUs: this.nowUs,
-        ...asker,
-        longestLeaseUs: Math.round(leaseMs(this.#policy) * 1000),
-        longestHoldUs: Math.round(maxHoldMs * 1000),
-        probeTtlUs: Math.round((requestTimeoutMs + PROBE_SLACK_MS) * 1000),
-        otherRunPauseUs: Math.round(otherRunPauseMs * 1000),
-      },
-    )) as [PermitReply['kind'], ...string[]]
-    switch (kind) {
-      case 'granted': {
-        const [waitUs, epoch, probe = '', heldReason = ''] = rest
-        return { kind, permit: { waitMs: Number(waitUs) / 1000, epoch: Number(epoch), probe, heldReason } }
-      }
-      case 'leased':
-        return { kind, remainingMs: Number(rest[0]) / 1000 }
-      case 'held':
-        return { kind, remainingMs: remainingMs(rest[0]), reason: rest[1] ?? '' }
-      case 'superseded':
-        return { kind }
-    }
   }
 
   /** Returns whether a permanent refusal must not be judged, since the lane is held for a storm of just those. */

@@ -16,7 +16,7 @@ import type { FlushQueue } from '../flush-queue/flush-queue.js'
 import type { Holder } from '../pending/pending-updates.js'
 import { backoffMs } from './backoff.js'
 import { type Ending, FlushEnded } from './ending.js'
-import { Flush, type Flusher, type HandedOut } from './flush.js'
+import { Flush, type Flusher } from './flush.js'
 import type { LaneGate } from './lane-gate.js'
 
 export interface FlushProcessorParts extends Omit<Flusher, 'abort' | 'show' | 'log' | 'tries'> {
@@ -59,8 +59,11 @@ export class FlushProcessor {
     const jobId = job.id ?? ''
     this.#aborts.set(jobId, abort)
     try {
-      const handedOut = await new Flush(this.#flusher(job, abort.signal), holder).run()
-      await this.#release(holder, handedOut)
+      const released = await new Flush(this.#flusher(job, abort.signal), holder).run()
+      if (released.kind === 'opened') {
+        const { kind: _kind, ...next } = released
+        await this.#parts.flushQueue.add([{ runId: holder.runId, ...next }])
+      }
       return 'sent'
     } catch (error) {
       return await this.#end(job, token, holder, error)
@@ -75,18 +78,10 @@ export class FlushProcessor {
     return {
       ...this.#parts,
       abort: AbortSignal.any([lockLost, this.#parts.giveUp]),
-      show: (body) => job.updateData({ ...job.data, patch: body }).catch(ignore),
+      show: (body) => job.updateData({ patch: body }).catch(ignore),
       log: async (line) => void (await job.log(line).catch(ignore)),
       tries: async () => (await this.#parts.flushQueue.queue.getJobLogs(job.id ?? '')).logs,
     }
-  }
-
-  async #release(holder: Holder, { updates, origins }: HandedOut): Promise<void> {
-    const { pending, flushQueue } = this.#parts
-    const released = await pending.release(holder, updates, origins)
-    if (released.kind !== 'opened') return
-    const { kind: _kind, ...job } = released
-    await flushQueue.add([{ runId: holder.runId, ...job }])
   }
 
   async #end(job: Job<FlushJobData>, token: string, holder: Holder, error: unknown): Promise<FlushResult> {

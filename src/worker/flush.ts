@@ -12,9 +12,10 @@
 
 import type { DeadLetterReason } from '../dead-letters/dead-letter.js'
 import type { DeadLetters } from '../dead-letters/dead-letters.js'
+import type { Claim } from '../pending/claim.js'
 import type { Entry } from '../pending/entry.js'
 import { type EndedWrites, orders, type SiftAnswer } from '../pending/outcome.js'
-import type { Claim, Holder } from '../pending/pending-updates.js'
+import type { Holder, Released } from '../pending/pending-updates.js'
 import type { PermanentVerdict } from '../sift/verdict.js'
 import { FlushEnded, MET_CLOSED_LANE } from './ending.js'
 import { halves } from './halves.js'
@@ -26,9 +27,6 @@ export interface Flusher extends Sender {
   /** The lines logged for this job so far, by this call or earlier ones: each try with its time. */
   tries(): Promise<readonly string[]>
 }
-
-/** What a flush was given to deal with, for the release. */
-export type HandedOut = Pick<Claim, 'updates' | 'origins'>
 
 type Refused = Extract<Sent, { kind: 'refused' }>
 
@@ -54,7 +52,8 @@ export class Flush {
   readonly #holder: Holder
   /** The run is read once a job: what it said holds for all of the search. */
   #hasReadRun = false
-  #handedOut: HandedOut = { updates: 0, origins: [] }
+  /** What it was given to deal with, for the release. */
+  #handedOut: Pick<Claim, 'updates' | 'origins'> = { updates: 0, origins: [] }
   #isAwaited = false
 
   constructor(flusher: Flusher, holder: Holder) {
@@ -63,14 +62,16 @@ export class Flush {
   }
 
   /**
-   * @returns what it dealt with.
+   * Ends with the release of the run.
    * @throws FlushEnded where the job can't go on now.
    */
-  async run(): Promise<HandedOut> {
+  async run(): Promise<Released> {
     const sent = await this.#send()
+    if (sent.kind === 'applied' && sent.released) return sent.released
     if (sent.kind === 'refused') await this.#isolate(sent)
     if (sent.kind === 'nothing') await this.#giveUpExhausted(sent.turn)
-    return this.#handedOut
+    const { updates, origins } = this.#handedOut
+    return await this.#flusher.pending.release(this.#holder, updates, origins)
   }
 
   async #send(paths?: readonly Entry['path'][]): Promise<Sent> {
@@ -133,7 +134,7 @@ export class Flush {
       }
       const answer = { status: 200, body: JSON.stringify({ run }) }
       const ended = this.#ended('applied', [entry], outcome.message, answer)
-      await this.#flusher.pending.settle(this.#holder.runId, [entry], outcome, '', ended)
+      await this.#flusher.pending.settle(this.#holder.runId, { writes: [entry], outcome, probe: '', ended })
       return true
     }
     await this.#condemn([entry], { ...cause, reason: 'client_key_conflict', heldClientKey: held })

@@ -4,8 +4,8 @@
  */
 import pRetry from 'p-retry'
 import type { Entry } from '../pending/entry.js'
-import { orders, type SiftAnswer } from '../pending/outcome.js'
-import type { Holder } from '../pending/pending-updates.js'
+import { type EndedWrites, orders, type SiftAnswer } from '../pending/outcome.js'
+import type { Holder, Released } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
 import type { FieldPath } from '../run/fields.js'
 import type { Writes } from '../run/parse.js'
@@ -26,8 +26,8 @@ export interface Sender extends TurnTaker {
 }
 
 export type Sent =
-  /** Applied, and settled. */
-  | { readonly kind: 'applied'; readonly turn: Turn }
+  /** Applied, and settled; released, too, where all that was pending was sent: then the job is done. */
+  | { readonly kind: 'applied'; readonly turn: Turn; readonly released?: Released }
   /** Nothing of what was asked for is pending, or something must be dealt with first. */
   | { readonly kind: 'nothing'; readonly turn: Turn }
   | {
@@ -67,7 +67,7 @@ export function sendPending(sender: Sender, holder: Holder, paths?: readonly Fie
       await giveBack(sender.throttle, holder, turn.permit)
       return { kind: 'nothing', turn }
     }
-    return patch(sender, holder, turn, entries)
+    return patch(sender, holder, turn, entries, paths === undefined)
   })
 }
 
@@ -103,7 +103,13 @@ export function readRun(sender: Sender, holder: Holder): Promise<Readonly<Record
   })
 }
 
-async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readonly Entry[]): Promise<Sent> {
+async function patch(
+  sender: Sender,
+  holder: Holder,
+  turn: Turn,
+  entries: readonly Entry[],
+  isAll: boolean,
+): Promise<Sent> {
   const { runId } = holder
   const { claim, permit } = turn
   const writes: { -readonly [Path in keyof Writes]: Writes[Path] } = {}
@@ -126,16 +132,14 @@ async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readon
       updateMask: body.updateMask,
       run: body.run,
     }
-    const answer = answerOf(exchange)
-    const ended = {
-      runId,
-      outcome: 'applied' as const,
-      writes: orders(entries),
-      ...(answer && { answer }),
-      message: 'applied',
-    }
-    const settled = sender.pending.settle(runId, entries, outcome, permit.probe, claim.isAwaited ? ended : undefined)
-    await Promise.all([settled, tell])
+    const ended = claim.isAwaited ? appliedWrites(runId, entries, answerOf(exchange)) : undefined
+    const applied = { writes: entries, outcome, probe: permit.probe, ended }
+    const [released] = await Promise.all([
+      isAll
+        ? sender.pending.settleAndRelease(holder, applied, updates, origins)
+        : sender.pending.settle(runId, applied),
+      tell,
+    ])
     const sinceClaimMs = performance.now() - startedAt
     const sinceArrivalMs = entries.map(({ arrivedUs }) => Math.max(0, (claim.nowUs - arrivedUs) / 1000 + sinceClaimMs))
     sender.facts.emit('patch:applied', {
@@ -145,7 +149,7 @@ async function patch(sender: Sender, holder: Holder, turn: Turn, entries: readon
       durationMs,
       sinceArrivalMs,
     })
-    return { kind: 'applied', turn }
+    return { kind: 'applied', turn, ...(released && { released }) }
   }
   await tell
   if (verdict.kind !== 'permanent') return await fail(sender, holder, turn, 'PATCH', { ...exchange, verdict })
@@ -203,6 +207,10 @@ async function withQuickRetries<Result>(sender: Sender, run: () => Promise<Resul
     }
     throw error
   }
+}
+
+function appliedWrites(runId: string, entries: readonly Entry[], answer: SiftAnswer | undefined): EndedWrites {
+  return { runId, outcome: 'applied', writes: orders(entries), message: 'applied', ...(answer && { answer }) }
 }
 
 function answerOf({ httpStatus, responseBody }: Exchange): SiftAnswer | undefined {

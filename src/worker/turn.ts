@@ -1,10 +1,12 @@
 /**
  * A turn: the right to send one request for a run, and what is pending at that moment. Every try of every kind begins
- * with one: permit (in place, while the run goes on coalescing), then claim.
+ * with one: permit (waited for in place, while the run goes on coalescing), then claim; both in one step where the slot is
+ * free now.
  */
 
 import type { FactEmitter } from '../events.js'
-import type { Claim, Holder, PendingUpdates } from '../pending/pending-updates.js'
+import type { Claim, ClaimReply } from '../pending/claim.js'
+import type { Holder, PendingUpdates } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
 import type { ApiKey } from '../sift/api-key.js'
 import type { Permit, Throttle } from '../throttle/throttle.js'
@@ -34,62 +36,70 @@ export interface TurnTaker {
  */
 export async function takeTurn(taker: TurnTaker, holder: Holder): Promise<Turn> {
   for (;;) {
-    const permit = await takePermit(taker, holder)
-    const turn = await claimWith(taker, holder, permit)
+    const turn = await tryTurn(taker, holder)
     if (turn) return turn
   }
 }
 
-async function takePermit({ throttle, stopping, facts }: TurnTaker, holder: Holder): Promise<Permit> {
+/** Undefined: the permit is void, or so much of the lease was gone when it came that nothing may be sent. */
+async function tryTurn(taker: TurnTaker, holder: Holder): Promise<Turn | undefined> {
+  const { pending, throttle, stopping, facts } = taker
   if (stopping.aborted) throw new FlushEnded({ kind: 'stopping' })
-  const reply = await throttle.takePermit(holder)
-  switch (reply.kind) {
-    case 'granted':
-      break
-    case 'superseded':
-      throw new FlushEnded({ kind: 'superseded' })
-    case 'leased':
-      throw new FlushEnded({ kind: 'leased', delayMs: reply.remainingMs })
-    case 'held':
-      throw new FlushEnded(MET_CLOSED_LANE)
-  }
+  const startedAt = performance.now()
+  const reply = await pending.takeTurn(holder)
+  if (reply.kind !== 'claimed' && reply.kind !== 'granted') throw endingOf(reply)
   const { permit } = reply
   if (permit.waitMs > 0 && !(await waitFor(permit.waitMs, stopping))) {
     await giveBack(throttle, holder, permit)
     throw new FlushEnded({ kind: 'stopping' })
   }
   facts.emit('permit:taken', { runId: holder.runId, waitMs: permit.waitMs })
-  return permit
+  return reply.kind === 'claimed'
+    ? await begin(taker, holder, permit, reply.claim, startedAt)
+    : await claimWith(taker, holder, permit)
 }
 
-/** Undefined: the permit is void, or so much of the lease was gone when it came that nothing may be sent. */
 async function claimWith(taker: TurnTaker, holder: Holder, permit: Permit): Promise<Turn | undefined> {
-  const { pending, throttle, policy, apiKey, facts } = taker
+  const { pending, throttle, apiKey, facts } = taker
   if (permit.probe !== '' && permit.heldReason === 'unauthenticated' && (await apiKey.reload().catch(() => false))) {
     facts.emit('api-key:reloaded', {})
   }
-  // From before the claim is sent: whatever it takes on its way is the lease's loss, never the next owner's.
   const startedAt = performance.now()
   const claim = await pending.claim(holder, permit)
-  if (claim.kind === 'granted' && !claim.mustBackOff) {
-    if (performance.now() - startedAt <= policy.claimSlackMs) {
-      return { permit, claim, deadline: startedAt + policy.claimSlackMs + policy.requestTimeoutMs }
-    }
-    await giveBack(throttle, holder, permit)
-    return undefined
+  if (claim.kind === 'granted') return await begin(taker, holder, permit, claim, startedAt)
+  await giveBack(throttle, holder, permit)
+  if (claim.kind === 'void') return undefined
+  throw endingOf(claim)
+}
+
+/**
+ * @param startedAt From before the claim was sent: whatever it takes on its way is the lease's loss, never the next
+ * owner's.
+ */
+async function begin(
+  { throttle, policy }: TurnTaker,
+  holder: Holder,
+  permit: Permit,
+  claim: Claim,
+  startedAt: number,
+): Promise<Turn | undefined> {
+  const isInTime = performance.now() - startedAt <= policy.claimSlackMs
+  if (isInTime && !claim.mustBackOff) {
+    return { permit, claim, deadline: startedAt + policy.claimSlackMs + policy.requestTimeoutMs }
   }
   await giveBack(throttle, holder, permit)
-  switch (claim.kind) {
-    case 'granted':
-      throw new FlushEnded({ kind: 'back_off', tries: claim.tries })
+  if (claim.mustBackOff) throw new FlushEnded({ kind: 'back_off', tries: claim.tries })
+  return undefined
+}
+
+function endingOf(refusal: Extract<ClaimReply, { kind: 'superseded' | 'leased' | 'held' }>): FlushEnded {
+  switch (refusal.kind) {
     case 'superseded':
-      throw new FlushEnded({ kind: 'superseded' })
+      return new FlushEnded({ kind: 'superseded' })
     case 'leased':
-      throw new FlushEnded({ kind: 'leased', delayMs: claim.remainingMs })
+      return new FlushEnded({ kind: 'leased', delayMs: refusal.remainingMs })
     case 'held':
-      throw new FlushEnded(MET_CLOSED_LANE)
-    case 'void':
-      return undefined
+      return new FlushEnded(MET_CLOSED_LANE)
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisUnavailableError, UpdateRejectedError } from '../../src/errors.js'
+import { EnqueueInterruptedError } from '../../src/producer/enqueue-result.js'
 import { createProducer } from '../../src/producer/producer.js'
 import type { RunUpdate } from '../../src/run/run-update.js'
 import { type Pipeline, startPipeline } from '../support/pipeline.js'
@@ -147,6 +148,26 @@ describe('Redis away or stopped', () => {
     await waitFor('Redis to answer', () => redis.client().ping())
     // What lay in its sockets' buffers was run before this answer.
     expect(await readPending('run-1')).toMatchObject({ 'value:name': '"before"', updates: '1' })
+  })
+
+  test('many updates that were cut off end together, and none of them happens later', async () => {
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'before' } })
+    redis.freeze()
+    const updates = Array.from({ length: 1_200 }, (_, index) => ({ run: { runId: 'run-1', name: `n${index}` } }))
+    await expect(pipeline.producer.enqueueMany(updates)).rejects.toMatchObject({
+      constructor: EnqueueInterruptedError,
+      results: [],
+    })
+    redis.thaw()
+    await waitFor('Redis to answer', () => redis.client().ping())
+    expect(await readPending('run-1')).toMatchObject({ 'value:name': '"before"', updates: '1' })
+  })
+
+  test('many updates of one run keep their order', async () => {
+    const updates = Array.from({ length: 1_200 }, (_, index) => ({ run: { runId: 'run-1', name: `n${index}` } }))
+    const results = await pipeline.producer.enqueueMany(updates)
+    expect(results.map(({ status }) => status)).toEqual(updates.map(() => 'accepted'))
+    expect(await readPending('run-1')).toMatchObject({ 'value:name': '"n1199"', updates: '1200' })
   })
 
   test('a call that comes while Redis is back within its two seconds succeeds', async () => {

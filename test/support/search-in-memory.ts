@@ -39,12 +39,20 @@ export async function countSearch(mask: readonly FieldPath[], guilty: readonly F
   // Only what a flush asks of each, which is all that it must depend on.
   const around = {
     pending: {
-      claim: async () => ({ kind: 'granted', entries, mustBackOff: false, ...claim }),
-      settle: async (_runId, writes) => leave(writes),
+      takeTurn: async () => ({
+        kind: 'claimed',
+        permit: { waitMs: 0, epoch: 0, probe: '', heldReason: '' },
+        claim: { kind: 'granted', entries, mustBackOff: false, ...claim },
+      }),
+      settle: async (_runId, { writes }) => leave(writes),
+      settleAndRelease: async (_holder, { writes }) => {
+        leave(writes)
+        return { kind: 'gone' }
+      },
+      release: async () => ({ kind: 'gone' }),
       setAside: async (_runId, writes) => leave(writes),
     } satisfies Partial<PendingUpdates> as unknown as PendingUpdates,
     throttle: {
-      takePermit: async () => ({ kind: 'granted', permit: { waitMs: 0, epoch: 0, probe: '', heldReason: '' } }),
       report: async () => ({ isStorm: false }),
       mayRecord: async () => true,
     } satisfies Partial<Throttle> as unknown as Throttle,

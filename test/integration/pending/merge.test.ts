@@ -35,12 +35,43 @@ describe('a merge', () => {
       generation: '2',
       openedUs: String(START_US),
       updates: '2',
+      newestUs: String(START_US),
       'stamp:name': `${START_US} 0 1 ${START_US} 0 ingest`,
       'value:name': '"a"',
       'stamp:description': `${START_US - 5} 3 3 ${START_US + 10_000} 0 `,
       'value:description': '"d"',
     })
     expect(await redis.zrange(lane.lane.index, '0', '-1', 'WITHSCORES')).toEqual(['run-1', String(START_US / 1000)])
+  })
+
+  test('gives each write the stamp that it tells', async () => {
+    const merged = await lane.merge([
+      { runId: 'a', writes: { name: '1' }, source: 'ingest' },
+      { runId: 'b', writes: { name: '2' }, observedAtUs: BigInt(START_US - 7), tie: 4 },
+      { runId: 'a', writes: { description: '3' } },
+    ])
+    const [a, b] = await Promise.all(['a', 'b'].map((runId) => lane.pendingHash(runId)))
+    expect(merged.map(({ stamp }) => stamp)).toEqual([a?.['stamp:name'], b?.['stamp:name'], a?.['stamp:description']])
+  })
+
+  test('at the mark of a run is the newest, but for a write with a tie at the same microsecond', async () => {
+    const observedAtUs = BigInt(START_US - 1_000)
+    await lane.write('run-1', { name: 'first' }, { observedAtUs })
+    await lane.write('run-1', { name: 'second' }, { observedAtUs })
+    expect(await lane.pendingWrites('run-1')).toEqual({ name: 'second' })
+    await lane.write('run-1', { name: 'tied' }, { observedAtUs, tie: 2 })
+    const late = await lane.write('run-1', { name: 'late', description: 'd' }, { observedAtUs })
+    expect(late.staleFields).toEqual(['name'])
+    expect(await lane.pendingWrites('run-1')).toEqual({ name: 'tied', description: 'd' })
+  })
+
+  test('looks at every field where the mark was edited away', async () => {
+    await lane.write('run-1', { name: 'new' }, { observedAtUs: BigInt(START_US - 1) })
+    await redis.hdel(lane.lane.pending('run-1'), 'newestUs')
+    await lane.write('run-1', { description: 'd' }, { observedAtUs: BigInt(START_US - 3) })
+    const [merged] = await lane.merge([{ runId: 'run-1', writes: { name: 'old' }, observedAtUs: BigInt(START_US - 2) }])
+    expect(merged?.status).toBe('stale')
+    expect(await lane.pendingWrites('run-1')).toEqual({ name: 'new', description: 'd' })
   })
 
   test('takes a batch of runs, each with a generation of its own', async () => {

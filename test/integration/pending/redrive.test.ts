@@ -70,6 +70,16 @@ test('a redriven write keeps its order and source, is one redrive older, and ope
   })
 })
 
+test('an observation between a redriven write and what else is pending is stale for the redriven field alone', async () => {
+  const letter = await letterOf({ name: 'redriven' }, { observedAtUs: BigInt(START_US - 1) })
+  await lane.write(RUN, { description: 'early' }, { observedAtUs: BigInt(START_US - 9) })
+  await lane.pending.redrive(RUN, letter)
+  const between = { name: 'between', description: 'between' }
+  const merged = await lane.write(RUN, between, { observedAtUs: BigInt(START_US - 5) })
+  expect(merged.staleFields).toEqual(['name'])
+  expect(await lane.pendingWrites(RUN)).toEqual({ name: 'redriven', description: 'between' })
+})
+
 test('each field is judged alone: one may be stale, one in conflict, one accepted', async () => {
   const letter = await letterOf({ name: 'bad', description: 'bad', clientKey: 'k1' })
   lane.advanceMs(1)

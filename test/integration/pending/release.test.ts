@@ -85,6 +85,7 @@ describe('a release', () => {
     await lane.pending.release(holder, 1)
     expect(Object.keys(await lane.pendingHash(RUN)).sort()).toEqual([
       'generation',
+      'newestUs',
       'openedUs',
       'stamp:name',
       'updates',

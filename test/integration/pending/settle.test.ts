@@ -35,13 +35,14 @@ describe('settle', () => {
   test('removes what was sent, and records its order, the client key and the outcome', async () => {
     await lane.write(RUN, { name: 'n', clientKey: 'k1' }, { observedAtUs: LATE, tie: 7 })
     const entries = await claimed()
-    await lane.pending.settle(RUN, entries, { status: 200 }, '')
+    await lane.pending.settle(RUN, { writes: entries, outcome: { status: 200 }, probe: '' })
     expect(await lane.pendingWrites(RUN)).toEqual({})
     const order = `${LATE} 7 ${entries[0]?.sequence}`
     expect(await lane.sentHash(RUN)).toEqual({
       'applied:name': order,
       'applied:clientKey': order,
       'value:clientKey': '"k1"',
+      newestUs: String(LATE + 1n),
       outcome: '{"status":200}',
     })
   })
@@ -53,6 +54,16 @@ describe('settle', () => {
     await lane.settle(RUN, entries)
     expect(await lane.pendingWrites(RUN)).toEqual({ name: 'new' })
     expect((await lane.sentHash(RUN))['applied:name']).toMatch(`${EARLY} `)
+  })
+
+  test('is known to a pending update that was opened after its own was deleted by hand', async () => {
+    await lane.write(RUN, { name: 'late' }, { observedAtUs: LATE })
+    const entries = await claimed()
+    await redis.del(lane.lane.pending(RUN))
+    await lane.write(RUN, { description: 'early' }, { observedAtUs: EARLY })
+    await lane.settle(RUN, entries)
+    const merged = await lane.write(RUN, { name: 'between', isPinned: true }, { observedAtUs: LATE - 1n })
+    expect(merged.staleFields).toEqual(['name'])
   })
 
   test('never takes sent back to an older order', async () => {

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis'
+import type { Claim, TurnReply } from '../../../src/pending/claim.js'
 import type { Entry } from '../../../src/pending/entry.js'
 import { type Merged, type MergeOptions, type MergeUpdate, mergeUpdates } from '../../../src/pending/merge.js'
-import { type Claim, type Holder, PendingUpdates } from '../../../src/pending/pending-updates.js'
+import { type Holder, PendingUpdates } from '../../../src/pending/pending-updates.js'
 import { DEFAULT_POLICY, type Policy, policyWith } from '../../../src/policy.js'
 import { type Lane, laneOf } from '../../../src/redis/lane.js'
 import type { Writes } from '../../../src/run/parse.js'
@@ -67,7 +68,7 @@ export class TestLane {
   }
 
   async settle(runId: string, entries: readonly Entry[], probe = ''): Promise<void> {
-    await this.pending.settle(runId, entries, { message: 'applied' }, probe)
+    await this.pending.settle(runId, { writes: entries, outcome: { message: 'applied' }, probe })
   }
 
   /** A run of its own is written, claimed, applied and released: the sign of life that lets failures count. */
@@ -95,15 +96,19 @@ export class TestLane {
     return this.redis.hgetall(this.lane.sent(runId))
   }
 
-  /** The permit of a run that asks now; its generation is the pending one. */
-  async askPermit(runId: string, owner = `owner of ${runId}`) {
+  /** The turn of a run that asks now; its generation is the pending one. */
+  async askTurn(runId: string, owner = `owner of ${runId}`): Promise<TurnReply> {
     const generation = (await this.redis.hget(this.lane.pending(runId), 'generation')) ?? ''
-    return this.throttle.takePermit({ runId, generation, owner })
+    return this.pending.takeTurn({ runId, generation, owner })
   }
 
-  async takePermit(runId: string, owner?: string): Promise<Permit> {
-    const reply = await this.askPermit(runId, owner)
-    if (reply.kind !== 'granted') throw new Error(`the permit for ${runId} was ${reply.kind}`)
+  /** Its permit alone: where the claim came with it, the try ends at once, so that others may ask for the same run. */
+  async takePermit(runId: string, owner = `owner of ${runId}`): Promise<Permit> {
+    const reply = await this.askTurn(runId, owner)
+    if (reply.kind === 'granted') return reply.permit
+    if (reply.kind !== 'claimed') throw new Error(`the permit for ${runId} was ${reply.kind}`)
+    const generation = (await this.redis.hget(this.lane.pending(runId), 'generation')) ?? ''
+    await this.pending.defer({ runId, generation, owner }, { failure: 'none' })
     return reply.permit
   }
 }

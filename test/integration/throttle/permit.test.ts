@@ -46,7 +46,7 @@ describe('an open lane', () => {
   test('gives no slot to a superseded job', async () => {
     await lane.throttle.setRate({ max: 1, durationMs: 1000 })
     const asker = { runId: 'a', generation: '0', owner: 'w1' }
-    expect(await lane.throttle.takePermit(asker)).toEqual({ kind: 'superseded' })
+    expect(await lane.pending.takeTurn(asker)).toEqual({ kind: 'superseded' })
     expect((await lane.takePermit('a')).waitMs).toBe(0)
   })
 
@@ -55,7 +55,7 @@ describe('an open lane', () => {
     const generation = (await lane.pendingHash('a')).generation ?? ''
     await lane.claim({ runId: 'a', generation, owner: 'w1' })
     lane.advanceMs(1_000)
-    expect(await lane.askPermit('a', 'w2')).toEqual({ kind: 'leased', remainingMs: leaseMs(lane.policy) - 1_000 })
+    expect(await lane.askTurn('a', 'w2')).toEqual({ kind: 'leased', remainingMs: leaseMs(lane.policy) - 1_000 })
     expect((await lane.takePermit('a', 'w1')).waitMs).toBe(0)
   })
 
@@ -78,12 +78,12 @@ describe('an open lane', () => {
 describe('a held lane', () => {
   test('gives out no permit until the hold is over, and then the probe alone', async () => {
     await lane.throttle.report('a', { ...REFUSAL, waitMs: 3_000 }, await lane.takePermit('a'))
-    expect(await lane.askPermit('b')).toEqual({ kind: 'held', remainingMs: 3_000, reason: 'rate_limited' })
+    expect(await lane.askTurn('b')).toEqual({ kind: 'held', remainingMs: 3_000, reason: 'rate_limited' })
     lane.advanceMs(2_999)
-    expect(await lane.askPermit('b')).toMatchObject({ kind: 'held', remainingMs: 1 })
+    expect(await lane.askTurn('b')).toMatchObject({ kind: 'held', remainingMs: 1 })
     lane.advanceMs(1)
     expect(await lane.takePermit('b')).toMatchObject({ probe: '1', heldReason: 'rate_limited', epoch: 1 })
-    expect(await lane.askPermit('c')).toEqual({ kind: 'held', remainingMs: 15_000, reason: 'rate_limited' })
+    expect(await lane.askTurn('c')).toEqual({ kind: 'held', remainingMs: 15_000, reason: 'rate_limited' })
   })
 
   test('voids the slots given out before', async () => {
@@ -108,7 +108,7 @@ describe('a held lane', () => {
   test('is read as ending when it did where the clock is set back an hour', async () => {
     await lane.throttle.report('a', REFUSAL, await lane.takePermit('a'))
     lane.advanceMs(-HOUR_MS)
-    expect(await lane.askPermit('b')).toMatchObject({ kind: 'held', remainingMs: 1_000 })
+    expect(await lane.askTurn('b')).toMatchObject({ kind: 'held', remainingMs: 1_000 })
     lane.advanceMs(1_000)
     expect(await lane.takePermit('b')).toMatchObject({ probe: '1' })
   })
@@ -118,7 +118,7 @@ describe('a held lane', () => {
     await redis.hset(lane.lane.throttle, 'untilUs', lane.nowUs + 1000 * 1000 * HOUR_MS)
     expect(await lane.throttle.read()).toMatchObject({ remainingMs: lane.policy.maxHoldMs })
     await redis.hset(lane.lane.throttle, 'untilUs', lane.nowUs + 1000 * 1000 * HOUR_MS)
-    expect(await lane.askPermit('b')).toMatchObject({ kind: 'held', remainingMs: lane.policy.maxHoldMs })
+    expect(await lane.askTurn('b')).toMatchObject({ kind: 'held', remainingMs: lane.policy.maxHoldMs })
     lane.advanceMs(lane.policy.maxHoldMs)
     expect(await lane.takePermit('b')).toMatchObject({ probe: '1' })
   })
@@ -131,13 +131,13 @@ describe('a probe', () => {
   })
 
   test('is for another run than the one that closed the lane', async () => {
-    expect(await lane.askPermit('a')).toEqual({ kind: 'held', remainingMs: 1_000, reason: 'rate_limited' })
+    expect(await lane.askTurn('a')).toEqual({ kind: 'held', remainingMs: 1_000, reason: 'rate_limited' })
     expect(await lane.takePermit('b')).toMatchObject({ probe: '1' })
   })
 
   test('is for the same run again where no other has asked within a second', async () => {
     lane.advanceMs(999)
-    expect(await lane.askPermit('a')).toMatchObject({ kind: 'held', remainingMs: 1 })
+    expect(await lane.askTurn('a')).toMatchObject({ kind: 'held', remainingMs: 1 })
     lane.advanceMs(1)
     expect(await lane.takePermit('a')).toMatchObject({ probe: '1' })
   })
@@ -145,24 +145,24 @@ describe('a probe', () => {
   test('is for another run than the last probe, after each that failed', async () => {
     await lane.throttle.report('b', REFUSAL, await lane.takePermit('b'))
     lane.advanceMs(2_000)
-    expect(await lane.askPermit('b')).toMatchObject({ kind: 'held', remainingMs: 1_000 })
+    expect(await lane.askTurn('b')).toMatchObject({ kind: 'held', remainingMs: 1_000 })
     expect(await lane.takePermit('a')).toMatchObject({ probe: '2' })
   })
 
   test('that sent nothing is given back: the next may go at once, even of the same run', async () => {
     const permit = await lane.takePermit('b')
     await lane.throttle.report('b', UNSPENT, permit)
-    expect(await lane.askPermit('a')).toMatchObject({ kind: 'held', remainingMs: 1_000 })
+    expect(await lane.askTurn('a')).toMatchObject({ kind: 'held', remainingMs: 1_000 })
     expect(await lane.takePermit('b')).toMatchObject({ probe: '2' })
     await lane.throttle.report('b', UNSPENT, permit)
-    expect(await lane.askPermit('c')).toMatchObject({ kind: 'held', remainingMs: 15_000 })
+    expect(await lane.askTurn('c')).toMatchObject({ kind: 'held', remainingMs: 15_000 })
   })
 
   test('that was given back leaves a longer hold, told meanwhile, as it is', async () => {
     const permit = await lane.takePermit('b')
     await lane.throttle.report('c', { ...REFUSAL, waitMs: 30_000 }, { epoch: 0, probe: '' })
     await lane.throttle.report('b', UNSPENT, permit)
-    expect(await lane.askPermit('c')).toMatchObject({ kind: 'held', remainingMs: 30_000 })
+    expect(await lane.askTurn('c')).toMatchObject({ kind: 'held', remainingMs: 30_000 })
   })
 
   test('that waits for its slot lasts as long as one that need not', async () => {
@@ -171,7 +171,7 @@ describe('a probe', () => {
     await lane.throttle.report('a', REFUSAL, await lane.takePermit('a'))
     lane.advanceMs(1_000)
     expect(await lane.takePermit('b')).toMatchObject({ probe: '1', waitMs: 2_060 })
-    expect(await lane.askPermit('c')).toMatchObject({ kind: 'held', remainingMs: 2_060 + 15_000 })
+    expect(await lane.askTurn('c')).toMatchObject({ kind: 'held', remainingMs: 2_060 + 15_000 })
   })
 
   test('that expired is over, and what comes of it late changes nothing', async () => {

@@ -163,7 +163,7 @@ describe('an operator', () => {
       untilMs: null,
       remainingMs: null,
     })
-    expect(await lane.askPermit('a')).toEqual({ kind: 'held', remainingMs: null, reason: 'operator' })
+    expect(await lane.askTurn('a')).toEqual({ kind: 'held', remainingMs: null, reason: 'operator' })
     const { generation = '' } = await lane.pendingHash('a')
     const claim = lane.pending.claim({ runId: 'a', generation, owner: 'w1' }, FIRST_EPOCH)
     expect(await claim).toEqual({ kind: 'held', remainingMs: null, reason: 'operator' })

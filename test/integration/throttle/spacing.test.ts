@@ -75,8 +75,8 @@ async function usedSlots(
     switch (step.do) {
       case 'ask': {
         const runId = RUNS[step.run] ?? ''
-        const reply = await lane.askPermit(runId)
-        if (reply.kind !== 'granted') break
+        const reply = await lane.askTurn(runId)
+        if (reply.kind !== 'granted' && reply.kind !== 'claimed') break
         last = { runId, permit: reply.permit }
         slots.push({ atMs: elapsedMs + reply.permit.waitMs, epoch: reply.permit.epoch })
         break

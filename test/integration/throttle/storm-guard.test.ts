@@ -112,6 +112,17 @@ test('an operator who accepts the reason lets them be recorded for an hour, also
   expect(await stateNow()).toBe('held')
 })
 
+test('what an operator accepts while the lane is open lasts an hour, also where the clock is set back', async () => {
+  lane.nowUs += 10_000_000_000
+  await lane.throttle.open('run_not_found')
+  lane.advanceMs(-7_200_000)
+  await record(0, 20)
+  expect(await stateNow()).toBe('open')
+  lane.advanceMs(3_601_000)
+  await record(20, 40)
+  expect(await stateNow()).toBe('held')
+})
+
 test('opened without that, the next twenty are a storm again', async () => {
   await record(0, 20)
   await lane.throttle.open()

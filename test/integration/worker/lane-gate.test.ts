@@ -16,16 +16,15 @@ afterEach(async () => {
 
 /** The lane is held, and who took the probe has died of it a while ago, so that its time is over in a second. */
 async function leaveProbeBehind(runId: string): Promise<void> {
-  const { throttle, producer } = pipeline
+  const { throttle, pending, producer } = pipeline
   const { generation } = await producer.enqueue({ run: { runId, name: 'n' } })
   const aWhileAgoUs = (Date.now() - 5_000) * 1000
   throttle.nowUs = aWhileAgoUs
   const slowDown = { kind: 'throttled', reason: 'rate_limited', message: 'slow down', waitMs: 1 } as const
   await throttle.report('another', slowDown, { epoch: 0, probe: '' })
-  throttle.nowUs = aWhileAgoUs + 2_000
-  expect(await throttle.takePermit({ runId, generation: generation ?? '', owner: 'gone' })).toMatchObject({
-    permit: { probe: '1' },
-  })
+  pending.nowUs = aWhileAgoUs + 2_000
+  const asker = { runId, generation: generation ?? '', owner: 'gone' }
+  expect(await pending.takeTurn(asker)).toMatchObject({ permit: { probe: '1' } })
   throttle.nowUs = ''
   expect(await throttle.read()).toMatchObject({ isProbing: true })
 }

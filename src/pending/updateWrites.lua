@@ -1,0 +1,60 @@
+-- What an update writes, as the fields and values of its run's pending hash. An update is a list: run id, source,
+-- observed us or '', tie, origin or '', '1' if it is awaited or '', and for each write its path, rule and JSON.
+-- @include judge.lua
+
+local FIRST_WRITE, PARTS_OF_A_WRITE = 7, 3
+
+-- Field names by path, made once: a string that is built costs more than one that is looked up.
+local function fieldNames(kind)
+  return setmetatable({}, {
+    __index = function(names, path)
+      names[path] = kind .. ':' .. path
+      return names[path]
+    end,
+  })
+end
+local stampFields, valueFields = fieldNames('stamp'), fieldNames('value')
+
+-- All writes are taken, or none where one of them goes by another rule than the order.
+local function takeAll(update, stamp)
+  local taken, count = {}, 0
+  for i = FIRST_WRITE, #update, PARTS_OF_A_WRITE do
+    local path = update[i]
+    if update[i + 1] ~= 'latest' then
+      return nil
+    end
+    taken[count + 1], taken[count + 2] = stampFields[path], stamp
+    taken[count + 3], taken[count + 4] = valueFields[path], update[i + 2]
+    count = count + 4
+  end
+  return taken
+end
+
+-- Judges each write by what is known of its field. Returns what to take, and the lists of the reply; or nil where a
+-- person has put something there that is no hash: that must cost this run only, not the batch.
+local function judgeEach(update, stamp, pendingKey, sentKey)
+  local order = readOrder(stamp)
+  local taken, stale, conflicting, holder, isKnown = {}, {}, {}, '', false
+  for i = FIRST_WRITE, #update, PARTS_OF_A_WRITE do
+    local path, rule, value = update[i], update[i + 1], update[i + 2]
+    local pending = redis.call('HMGET', pendingKey, stampFields[path], valueFields[path])
+    local sent = redis.pcall('HMGET', sentKey, 'applied:' .. path, valueFields[path])
+    if sent.err then
+      return nil
+    end
+    local verdict, keyHolder = judge(rule, order, value, pending[1], pending[2], sent[1], sent[2])
+    if verdict == 'take' then
+      local count = #taken
+      taken[count + 1], taken[count + 2] = stampFields[path], stamp
+      taken[count + 3], taken[count + 4] = valueFields[path], value
+    elseif verdict == 'same' then
+      isKnown = true
+    elseif verdict == 'conflict' then
+      conflicting[#conflicting + 1] = path
+      holder = keyHolder
+    else
+      stale[#stale + 1] = path
+    end
+  end
+  return taken, stale, conflicting, holder, isKnown
+end

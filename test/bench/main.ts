@@ -1,0 +1,80 @@
+/**
+ * The benchmark: `npm run bench`. Prints the table; the full one also writes it to docs/, with a chart and JSON.
+ *
+ *   --quick           a smaller one, under a minute
+ *   --only KEY,KEY    these rows alone; nothing is written
+ *
+ * It fails only where a row, tried twice, is below half of its target: something broke. Machines are too noisy for more.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { chart } from './chart.js'
+import { circumstances, notes, type Result, table } from './report.js'
+import { EFFORTS, type Effort, progress, type Row } from './row.js'
+import { coldBatch, hotBatch, memoryFifty, memoryOnce, single, singleDebounced } from './rows/intake.js'
+import { againstBareLoop, againstPlainWorker } from './rows/sending.js'
+import { latency, patchCount, rateUse, wholeWay } from './rows/whole-way.js'
+import { Stage } from './stage.js'
+
+const ROWS: readonly Row[] = [
+  hotBatch,
+  single,
+  singleDebounced,
+  coldBatch,
+  againstPlainWorker,
+  againstBareLoop,
+  wholeWay,
+  patchCount,
+  rateUse,
+  latency,
+  memoryOnce,
+  memoryFifty,
+]
+const BROKEN_BELOW = 0.5
+const DOCUMENT = 'docs/benchmarks.md'
+const GENERATED = /(<!-- figures -->\n)[\s\S]*(<!-- end of figures -->)/
+
+const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
+const effort = values.quick ? EFFORTS.quick : EFFORTS.full
+const only = values.only?.split(',')
+const rows = ROWS.filter(({ key, isQuick }) => (only ? only.includes(key) : isQuick || !values.quick))
+
+const stage = await Stage.open()
+const results: Result[] = []
+for (const row of rows) {
+  console.error(`measuring ${row.key} ...`)
+  results.push(await measureTwice(row, stage, effort))
+}
+const bullmq = JSON.parse(await readFile('node_modules/bullmq/package.json', 'utf8')) as { version: string }
+const around = circumstances(await stage.redisVersion(), bullmq.version)
+await stage.close()
+
+console.log(`\n${table(results)}\n\n${around}`)
+const broken = results.filter(({ row, finding }) => progress(row, finding.figure) < BROKEN_BELOW)
+for (const { row } of broken) console.error(`${row.key} is below half of its target, twice: something broke`)
+process.exitCode = broken.length > 0 ? 1 : 0
+if (!values.quick && !only) await write()
+
+async function measureTwice(row: Row, stage: Stage, effort: Effort): Promise<Result> {
+  const finding = await row.measure(stage, effort)
+  if (progress(row, finding.figure) >= BROKEN_BELOW) return { row, finding }
+  return { row, finding: await row.measure(stage, effort) }
+}
+
+async function write(): Promise<void> {
+  const text = `${table(results)}\n\nMeasured on ${around}, ${new Date().toISOString().slice(0, 10)}.\n\n${notes(results)}\n`
+  const document = await readFile(DOCUMENT, 'utf8')
+  await writeFile(
+    DOCUMENT,
+    document.replace(GENERATED, (_all, start, end) => `${start}\n${text}\n${end}`),
+  )
+  await writeFile('docs/benchmarks.svg', chart(results))
+  const figures = results.map(({ row: { key, target, goal, unit }, finding }) => ({
+    key,
+    target,
+    goal,
+    unit,
+    ...finding,
+  }))
+  await writeFile('docs/benchmarks.json', `${JSON.stringify({ around, figures }, undefined, 2)}\n`)
+}
