@@ -58,7 +58,7 @@ export const updatesRoute: FastifyPluginAsyncZod<{ producer: RunUpdateProducer }
 }
 
 async function answerLines(producer: RunUpdateProducer, body: Readable, reply: FastifyReply): Promise<FastifyReply> {
-  const { status, lines } = await takeInLines(producer, body)
+  const { status, lines } = await takeInLines(producer, body, reply.request.raw.socket)
   if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS))
   return reply.code(status).type('application/x-ndjson').send(lines)
 }

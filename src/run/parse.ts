@@ -20,6 +20,7 @@ import { RUN_KEYS, readKeys, UPDATE_KEYS } from './spellings.js'
 import { isWellFormed } from './text.js'
 import { parseTimestamp, toMicroseconds } from './timestamp.js'
 import { readUpdateMask } from './update-mask.js'
+import { withoutStack } from './without-stack.js'
 
 export type { Writes } from './fields.js'
 export type { RunUpdate } from './run-update.js'
@@ -54,11 +55,13 @@ export function parseRunUpdate(input: unknown): ParseResult {
 
 /** Parses one line of NDJSON or one body; as `parseRunUpdate`, and refuses what is not JSON. */
 export function parseRunUpdateText(line: string): ParseResult {
-  return attempt(() => {
-    // A UTF-16 unit takes three bytes at most, so most lines need no counting.
-    if (line.length * 3 > MAX_UPDATE_BYTES && Buffer.byteLength(line) > MAX_UPDATE_BYTES) throw tooLarge('the update')
-    return readUpdate(parseJson(line))
-  })
+  return withoutStack(() =>
+    attempt(() => {
+      // A UTF-16 unit takes three bytes at most, so most lines need no counting.
+      if (line.length * 3 > MAX_UPDATE_BYTES && Buffer.byteLength(line) > MAX_UPDATE_BYTES) throw tooLarge('the update')
+      return readUpdate(parseJson(line))
+    }),
+  )
 }
 
 function attempt(parse: () => ParsedUpdate): ParseResult {
