@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { refuseOtherCharsets } from './charset.js'
 import { HttpError } from './http-error.js'
 
 /** The most that a JSON body may take; what is larger comes as a stream of lines. */
@@ -12,7 +13,8 @@ const BODY_TIMEOUT_MS = 30_000
 /** Replaces fastify's own parsers: other types are answered with 415. */
 export function takeJsonBodies(server: FastifyInstance, timeoutMs: number = BODY_TIMEOUT_MS): void {
   server.removeAllContentTypeParsers()
-  server.addContentTypeParser('application/json', async (_request: FastifyRequest, payload: IncomingMessage) => {
+  server.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) => {
+    refuseOtherCharsets(request)
     const encoding = payload.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') {
       throw new HttpError(415, `a JSON body must not be compressed (content-encoding is ${encoding}); NDJSON may be`)

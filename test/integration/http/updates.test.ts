@@ -103,6 +103,23 @@ describe('updates as JSON', () => {
     expect([statusCode, await answer.json()]).toMatchObject([status, { code: 3, message: expect.any(String) }])
   })
 
+  test.each([
+    ['application/json; charset=utf-16', 415],
+    ['application/json; charset="ISO-8859-1"', 415],
+    ['application/x-ndjson;charset=utf-16le', 415],
+    ['application/json; charset=UTF-8', 202],
+    ['application/json; charset="utf-8"', 202],
+    ['application/x-ndjson; charset=us-ascii', 202],
+  ])('a body of the type %s is answered with %d', async (type, status) => {
+    const { statusCode, body } = await request(`${lane.url}/v1/updates`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body: JSON.stringify(update('run-1')),
+    })
+    await body.dump()
+    expect(statusCode).toBe(status)
+  })
+
   test('a client that reads its answer only once it has sent all is told of a body that is too large', async () => {
     const script = `
 import sys, urllib.request, urllib.error
