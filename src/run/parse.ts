@@ -10,6 +10,7 @@
  *  - Nothing throws. A refusal says what was wrong, with which value, and the way out.
  */
 import { UpdateRejectedError } from '../errors.js'
+import { refuseDeep } from './depth.js'
 import { readFieldValue } from './field-value.js'
 import { FIELDS, type FieldPath, type FieldValue, OUTPUT_ONLY_FIELDS, type Writes } from './fields.js'
 import { isJsonObject } from './json-object.js'
@@ -48,6 +49,7 @@ export type ParseResult =
 /** Parses an update as a producer gives it: JSON-like data, of which only own keys are read. */
 export function parseRunUpdate(input: unknown): ParseResult {
   return attempt(() => {
+    refuseDeep(input)
     if (!jsonFits(input, MAX_UPDATE_BYTES)) throw tooLarge('the update')
     return readUpdate(input)
   })
@@ -59,7 +61,9 @@ export function parseRunUpdateText(line: string): ParseResult {
     attempt(() => {
       // A UTF-16 unit takes three bytes at most, so most lines need no counting.
       if (line.length * 3 > MAX_UPDATE_BYTES && Buffer.byteLength(line) > MAX_UPDATE_BYTES) throw tooLarge('the update')
-      return readUpdate(parseJson(line))
+      const input = parseJson(line)
+      refuseDeep(input)
+      return readUpdate(input)
     }),
   )
 }

@@ -94,6 +94,12 @@ describe('updates as JSON', () => {
     },
     { what: 'a list without end', status: 413, body: `[${'1,'.repeat(100_000)}1]`, type: 'application/json' },
     { what: 'nested without end', status: 400, body: '['.repeat(1_000_000), type: 'application/json' },
+    {
+      what: 'nested for 14 MB',
+      status: 400,
+      body: `${'['.repeat(7_000_000)}${']'.repeat(7_000_000)}`,
+      type: 'application/json',
+    },
   ])('a body that is $what is answered with $status', async ({ status, body, type }) => {
     const { statusCode, body: answer } = await request(`${lane.url}/v1/updates`, {
       method: 'POST',
@@ -101,6 +107,27 @@ describe('updates as JSON', () => {
       body,
     })
     expect([statusCode, await answer.json()]).toMatchObject([status, { code: 3, message: expect.any(String) }])
+  })
+
+  test('only brackets outside of strings nest, and what nests too deep is told by its place', async () => {
+    const post = async (body: string) =>
+      (
+        await fetch(`${lane.url}/v1/updates`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      ).json()
+    expect(await post(`{"run":{"runId":"a","name":"\\"${'['.repeat(2_000)}"}}`)).toMatchObject({
+      results: [{ status: 'accepted' }],
+    })
+    expect(await post(`${'["\\\\", '.repeat(1_001)}`)).toMatchObject({
+      message: 'the body is nested deeper than 1000 levels, at byte 7000',
+      details: [{ reason: 'INVALID_VALUE' }],
+    })
+    const deep = `{"run":{"runId":"b","metadata":${'['.repeat(500)}${']'.repeat(500)}}}`
+    expect(await post(`[${deep},{"run":{"runId":"a","name":"n"}}]`)).toMatchObject({
+      results: [
+        { status: 'rejected', error: { code: 'invalid_value', path: 'run.metadata.0' } },
+        { status: 'accepted' },
+      ],
+    })
   })
 
   test.each([
