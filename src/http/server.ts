@@ -19,6 +19,7 @@ import { type HealthParts, healthRoutes } from './health.js'
 import { HttpError } from './http-error.js'
 import { takeJsonBodies } from './json-body.js'
 import type { LaneParts } from './lane-parts.js'
+import { closeWithoutReset } from './listener-close.js'
 import { metricsRoute } from './metrics-route.js'
 import { describeRoutes, serveDescription } from './openapi.js'
 import type { OutcomeChannel } from './outcome-channel.js'
@@ -75,6 +76,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   })
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  closeWithoutReset(server)
   handleErrors(server, parts.logger)
   takeJsonBodies(server, parts.bodyTimeoutMs)
 
