@@ -13,6 +13,7 @@ const RPC_CODES: Readonly<Record<number, number>> = {
   413: 3,
   415: 3,
   429: 8,
+  431: 3,
   503: 14,
 }
 const UNKNOWN_CODE = 2

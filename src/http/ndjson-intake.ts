@@ -7,8 +7,12 @@
  *    follows what was refused; 400 or 503 where the stream was short and nothing of it was taken, 503 where all of its
  *    first lines met an overloaded lane. What goes wrong after a 202 stands in the lines, and in `error` of the last
  *    one: lines without an answer may or may not have been taken, and sending them again is safe.
+ *  - The work ends with the connection, and lets other requests have their turn: a few kilobytes of gzip hold millions of
+ *    lines.
  */
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import { EnqueueInterruptedError, type EnqueueResult, rejection } from '../producer/enqueue-result.js'
 import { type NdjsonLine, readNdjsonLines } from '../producer/ndjson-lines.js'
 import type { RunUpdateProducer } from '../producer/producer.js'
@@ -17,18 +21,33 @@ import { HttpError } from './http-error.js'
 import { SpooledLines } from './spooled-lines.js'
 import { toItem, UpdateCounts } from './update-results.js'
 
+/** As many lines as are judged before others have their turn: some milliseconds. */
+const SLICE = 1_000
+
 export interface NdjsonAnswer {
   readonly status: 202 | 400 | 503
   readonly lines: SpooledLines
 }
 
+type TextProducer = Pick<RunUpdateProducer, 'enqueueTexts'>
+
 /**
  * Resolves once the status is known; the intake goes on.
+ * @param socket of the client: where it closes, what has not begun is left
  * @throws what ended it before any line was judged.
  */
-export function takeInLines(producer: RunUpdateProducer, stream: Readable): Promise<NdjsonAnswer> {
+export function takeInLines(producer: TextProducer, stream: Readable, socket: Socket): Promise<NdjsonAnswer> {
   return new Promise((resolve, reject) => {
-    const intake = new NdjsonIntake(producer, resolve)
+    const lines = new SpooledLines()
+    const leave = () => {
+      lines.destroy()
+      stream.destroy()
+    }
+    // Not of the response: one that waits for its turn on the connection is not told.
+    socket.once('close', leave)
+    lines.once('close', () => socket.off('close', leave))
+    if (socket.destroyed) leave()
+    const intake = new NdjsonIntake(producer, lines, resolve)
     intake.run(stream).catch((error: Error) => {
       // Where the status is out already, only an end without the last line can tell.
       intake.abandon(error)
@@ -38,14 +57,15 @@ export function takeInLines(producer: RunUpdateProducer, stream: Readable): Prom
 }
 
 class NdjsonIntake {
-  readonly #producer: RunUpdateProducer
-  readonly #lines = new SpooledLines()
+  readonly #producer: TextProducer
+  readonly #lines: SpooledLines
   readonly #counts = new UpdateCounts()
   readonly #tellStatus: (answer: NdjsonAnswer) => void
   #isStatusTold = false
 
-  constructor(producer: RunUpdateProducer, tellStatus: (answer: NdjsonAnswer) => void) {
+  constructor(producer: TextProducer, lines: SpooledLines, tellStatus: (answer: NdjsonAnswer) => void) {
     this.#producer = producer
+    this.#lines = lines
     this.#tellStatus = tellStatus
   }
 
@@ -55,7 +75,11 @@ class NdjsonIntake {
       for await (const lines of readNdjsonLines(stream)) {
         // More follows what was refused.
         if (this.#counts.read > 0) this.#tell(202)
-        await this.#takeIn(lines)
+        for (let start = 0; start < lines.length && !this.#hasLeft; start += SLICE) {
+          await this.#takeIn(lines.slice(start, start + SLICE))
+          await othersTurn()
+        }
+        if (this.#hasLeft) break
         if (this.#counts.status === 202) this.#tell(202)
         if (this.#counts.status === 503) break
       }
@@ -74,6 +98,11 @@ class NdjsonIntake {
   abandon(error: Error): void {
     // An error that nobody listens to would end the process.
     this.#lines.destroy(this.#isStatusTold ? error : undefined)
+  }
+
+  /** The answer is open until its last line. */
+  get #hasLeft(): boolean {
+    return this.#lines.destroyed
   }
 
   #tell(status: NdjsonAnswer['status']): void {

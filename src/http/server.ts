@@ -11,6 +11,7 @@ import type { Logger } from '../logging.js'
 import type { RunUpdateProducer } from '../producer/producer.js'
 import { guard } from './auth.js'
 import { continueCallersTrace } from './caller-trace.js'
+import { createHttpServer } from './connections.js'
 import { dashboard } from './dashboard.js'
 import { deadLettersRoutes } from './dead-letters.js'
 import { handleErrors, sendError, toHttpError } from './error-handler.js'
@@ -18,6 +19,7 @@ import { type HealthParts, healthRoutes } from './health.js'
 import { HttpError } from './http-error.js'
 import { takeJsonBodies } from './json-body.js'
 import type { LaneParts } from './lane-parts.js'
+import { closeWithoutReset } from './listener-close.js'
 import { metricsRoute } from './metrics-route.js'
 import { describeRoutes, serveDescription } from './openapi.js'
 import type { OutcomeChannel } from './outcome-channel.js'
@@ -44,9 +46,6 @@ export interface ServerParts extends LaneParts, HealthParts {
 /** Longer than the longest run id or letter id, so that a wrong one is told as such. */
 const MAX_PARAM_LENGTH = 512
 
-/** Nothing may move on a connection for so long; the longest wait for an outcome is shorter. */
-const IDLE_TIMEOUT_MS = 75_000
-
 const CONTENT_SECURITY_POLICY = {
   useDefaults: false,
   directives: {
@@ -66,7 +65,9 @@ const CONTENT_SECURITY_POLICY = {
 export async function buildServer(parts: ServerParts): Promise<FastifyInstance> {
   const server = fastify({
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    connectionTimeout: IDLE_TIMEOUT_MS,
+    serverFactory: (handle) => createHttpServer(handle),
+    // What createHttpServer has answered already.
+    clientErrorHandler: () => {},
     // While it closes, what comes on open connections is still taken in.
     return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => {
@@ -75,6 +76,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   })
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  closeWithoutReset(server)
   handleErrors(server, parts.logger)
   takeJsonBodies(server, parts.bodyTimeoutMs)
 

@@ -33,6 +33,8 @@ export class SpooledLines extends Readable {
       return
     }
     const file = await this.#openFile()
+    // Meanwhile, before there was a file to close.
+    if (this.destroyed) return await file.close()
     const bytes = Buffer.from(text)
     // Destroyed meanwhile: the file is closed, and nobody reads.
     await file.write(bytes, 0, bytes.length, this.#writtenTo).catch((error: Error) => {

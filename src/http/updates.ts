@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { EnqueueInterruptedError, type EnqueueResult } from '../producer/enqueue-result.js'
 import type { RunUpdateProducer } from '../producer/producer.js'
 import type { RunUpdate } from '../run/parse.js'
+import { refuseOtherCharsets } from './charset.js'
 import { toHttpError } from './error-handler.js'
 import { HttpError, RETRY_AFTER_SECONDS, rejectionError } from './http-error.js'
 import { takeInLines } from './ndjson-intake.js'
@@ -23,6 +24,7 @@ const NDJSON = ['application/x-ndjson', 'application/ndjson']
 /** `POST /v1/updates`: one update, a list, or lines. */
 export const updatesRoute: FastifyPluginAsyncZod<{ producer: RunUpdateProducer }> = async (server, { producer }) => {
   server.addContentTypeParser(NDJSON, (request, payload, done) => {
+    refuseOtherCharsets(request)
     switch (request.headers['content-encoding'] ?? 'identity') {
       case 'identity':
         return done(null, payload)
@@ -58,7 +60,7 @@ export const updatesRoute: FastifyPluginAsyncZod<{ producer: RunUpdateProducer }
 }
 
 async function answerLines(producer: RunUpdateProducer, body: Readable, reply: FastifyReply): Promise<FastifyReply> {
-  const { status, lines } = await takeInLines(producer, body)
+  const { status, lines } = await takeInLines(producer, body, reply.request.raw.socket)
   if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS))
   return reply.code(status).type('application/x-ndjson').send(lines)
 }

@@ -10,6 +10,7 @@
  *  - Nothing throws. A refusal says what was wrong, with which value, and the way out.
  */
 import { UpdateRejectedError } from '../errors.js'
+import { refuseDeep } from './depth.js'
 import { readFieldValue } from './field-value.js'
 import { FIELDS, type FieldPath, type FieldValue, OUTPUT_ONLY_FIELDS, type Writes } from './fields.js'
 import { isJsonObject } from './json-object.js'
@@ -20,6 +21,7 @@ import { RUN_KEYS, readKeys, UPDATE_KEYS } from './spellings.js'
 import { isWellFormed } from './text.js'
 import { parseTimestamp, toMicroseconds } from './timestamp.js'
 import { readUpdateMask } from './update-mask.js'
+import { withoutStack } from './without-stack.js'
 
 export type { Writes } from './fields.js'
 export type { RunUpdate } from './run-update.js'
@@ -47,6 +49,7 @@ export type ParseResult =
 /** Parses an update as a producer gives it: JSON-like data, of which only own keys are read. */
 export function parseRunUpdate(input: unknown): ParseResult {
   return attempt(() => {
+    refuseDeep(input)
     if (!jsonFits(input, MAX_UPDATE_BYTES)) throw tooLarge('the update')
     return readUpdate(input)
   })
@@ -54,11 +57,15 @@ export function parseRunUpdate(input: unknown): ParseResult {
 
 /** Parses one line of NDJSON or one body; as `parseRunUpdate`, and refuses what is not JSON. */
 export function parseRunUpdateText(line: string): ParseResult {
-  return attempt(() => {
-    // A UTF-16 unit takes three bytes at most, so most lines need no counting.
-    if (line.length * 3 > MAX_UPDATE_BYTES && Buffer.byteLength(line) > MAX_UPDATE_BYTES) throw tooLarge('the update')
-    return readUpdate(parseJson(line))
-  })
+  return withoutStack(() =>
+    attempt(() => {
+      // A UTF-16 unit takes three bytes at most, so most lines need no counting.
+      if (line.length * 3 > MAX_UPDATE_BYTES && Buffer.byteLength(line) > MAX_UPDATE_BYTES) throw tooLarge('the update')
+      const input = parseJson(line)
+      refuseDeep(input)
+      return readUpdate(input)
+    }),
+  )
 }
 
 function attempt(parse: () => ParsedUpdate): ParseResult {

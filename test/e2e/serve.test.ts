@@ -4,6 +4,7 @@ import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { waitFor } from '../support/wait-for.js'
 import { type Env, type Running, runCommand, startCommand } from './cli/command.js'
 
 let redis: TestRedis
@@ -87,6 +88,36 @@ test('a rolling restart loses no request: not ready first, then drained, then cl
   expect(statuses.filter((status) => status !== 202)).toEqual([])
   expect((await first.ended).code).toBe(0)
   await agent.close()
+})
+
+test('no client is cut off by a SIGTERM, however many go on as if there were none', async () => {
+  const serving = startCommand(['serve'], env)
+  const url = await urlOf(serving)
+  const fates: string[] = []
+  const feed = async (_: unknown, client: number) => {
+    const agent = new Agent({ connections: 1, pipelining: 1 })
+    let fate = '202'
+    while (fate === '202') {
+      fate = await request(`${url}/v1/updates`, {
+        dispatcher: agent,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ run: { runId: `run-${client}`, name: 'n' } }),
+      }).then(
+        ({ statusCode, body }) => body.dump().then(() => String(statusCode)),
+        (error: NodeJS.ErrnoException) => error.code ?? error.message,
+      )
+      fates.push(fate)
+    }
+    await agent.close()
+  }
+  const feeding = Array.from({ length: 40 }, feed)
+  await waitFor('a few answers', () => fates.length > 400)
+  serving.process.kill('SIGTERM')
+  await Promise.all(feeding)
+  // Each is told by its last request that nobody listens any more.
+  expect(fates.filter((fate) => fate !== '202')).toEqual(Array.from({ length: 40 }, () => 'ECONNREFUSED'))
+  expect((await serving.ended).code).toBe(0)
 })
 
 test('an address that others can reach needs AUTH_TOKEN', async () => {

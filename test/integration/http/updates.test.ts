@@ -94,6 +94,12 @@ describe('updates as JSON', () => {
     },
     { what: 'a list without end', status: 413, body: `[${'1,'.repeat(100_000)}1]`, type: 'application/json' },
     { what: 'nested without end', status: 400, body: '['.repeat(1_000_000), type: 'application/json' },
+    {
+      what: 'nested for 14 MB',
+      status: 400,
+      body: `${'['.repeat(7_000_000)}${']'.repeat(7_000_000)}`,
+      type: 'application/json',
+    },
   ])('a body that is $what is answered with $status', async ({ status, body, type }) => {
     const { statusCode, body: answer } = await request(`${lane.url}/v1/updates`, {
       method: 'POST',
@@ -101,6 +107,44 @@ describe('updates as JSON', () => {
       body,
     })
     expect([statusCode, await answer.json()]).toMatchObject([status, { code: 3, message: expect.any(String) }])
+  })
+
+  test('only brackets outside of strings nest, and what nests too deep is told by its place', async () => {
+    const post = async (body: string) =>
+      (
+        await fetch(`${lane.url}/v1/updates`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      ).json()
+    expect(await post(`{"run":{"runId":"a","name":"\\"${'['.repeat(2_000)}"}}`)).toMatchObject({
+      results: [{ status: 'accepted' }],
+    })
+    expect(await post(`${'["\\\\", '.repeat(1_001)}`)).toMatchObject({
+      message: 'the body is nested deeper than 1000 levels, at byte 7000',
+      details: [{ reason: 'INVALID_VALUE' }],
+    })
+    const deep = `{"run":{"runId":"b","metadata":${'['.repeat(500)}${']'.repeat(500)}}}`
+    expect(await post(`[${deep},{"run":{"runId":"a","name":"n"}}]`)).toMatchObject({
+      results: [
+        { status: 'rejected', error: { code: 'invalid_value', path: 'run.metadata.0' } },
+        { status: 'accepted' },
+      ],
+    })
+  })
+
+  test.each([
+    ['application/json; charset=utf-16', 415],
+    ['application/json; charset="ISO-8859-1"', 415],
+    ['application/x-ndjson;charset=utf-16le', 415],
+    ['application/json; charset=UTF-8', 202],
+    ['application/json; charset="utf-8"', 202],
+    ['application/x-ndjson; charset=us-ascii', 202],
+  ])('a body of the type %s is answered with %d', async (type, status) => {
+    const { statusCode, body } = await request(`${lane.url}/v1/updates`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body: JSON.stringify(update('run-1')),
+    })
+    await body.dump()
+    expect(statusCode).toBe(status)
   })
 
   test('a client that reads its answer only once it has sent all is told of a body that is too large', async () => {

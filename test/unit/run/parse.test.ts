@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { UpdateRejectedError } from '../../../src/errors.js'
+import { refuseDeep } from '../../../src/run/depth.js'
 import { MAX_UPDATE_BYTES, type ParseResult, parseRunUpdate, parseRunUpdateText } from '../../../src/run/parse.js'
 
 function refusalOf(result: ParseResult): UpdateRejectedError {
@@ -166,6 +167,34 @@ describe('what is hardly JSON', () => {
   it('a line nested as deep as 64 KiB allow is refused', () => {
     const line = `{"run":{"runId":"r","metadata":${'['.repeat(32_000)}${']'.repeat(32_000)}}}`
     expect(refusalOf(parseRunUpdateText(line))).toMatchObject({ code: 'invalid_value', path: 'run.metadata.0' })
+  })
+})
+
+describe('levels', () => {
+  const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`)
+  const within = (levels: number) => ({
+    run: { runId: 'r', name: 'n', metadata: nested(levels - 2) },
+    updateMask: 'name',
+  })
+
+  it.each([65, 5_000, 30_000, 1_000_000])('%d are refused, with where they are, and nothing recurses', (levels) => {
+    const refusal = { code: 'invalid_value', path: 'run.metadata.0', message: expect.stringContaining('64 levels') }
+    expect(refusalOf(parseRunUpdate(within(levels)))).toMatchObject(refusal)
+    if (levels < 32_000) {
+      const line = `{"run":{"runId":"r","metadata":${'['.repeat(levels)}${']'.repeat(levels)}}}`
+      expect(refusalOf(parseRunUpdateText(line))).toMatchObject(refusal)
+    }
+  })
+
+  it('64 are taken where nobody looks at them', () => {
+    expect(parseRunUpdate(within(64)).ok).toBe(true)
+    expect(parseRunUpdateText(JSON.stringify(within(64))).ok).toBe(true)
+  })
+
+  it('are counted in no time where many ways lead to one object', () => {
+    let shared: object = {}
+    for (let i = 0; i < 50; i++) shared = { a: shared, b: shared }
+    expect(() => refuseDeep(shared)).not.toThrow()
   })
 })
 
