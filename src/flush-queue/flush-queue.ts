@@ -1,6 +1,6 @@
-import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Lane } from '../redis/lane.js'
+import { MendingQueue } from '../redis/mending-queue.js'
 import { jobTelemetry, queueTelemetry } from '../tracing/job-telemetry.js'
 import { type FlushJobData, flushJobId } from './flush-job.js'
 
@@ -16,12 +16,11 @@ const FLUSH_JOB_NAME = 'flush'
 
 /** The flush jobs of a lane: adding, finding and promoting them, by BullMQ's public API only. */
 export class FlushQueue {
-  readonly queue: Queue<FlushJobData>
+  readonly queue: MendingQueue<FlushJobData>
 
   /** The connection stays the caller's; so do its errors, which BullMQ tells here once more. */
   constructor(redis: Redis, lane: Lane) {
-    this.queue = new Queue(lane.queueName, { connection: redis, prefix: lane.prefix, ...queueTelemetry() })
-    this.queue.on('error', () => {})
+    this.queue = new MendingQueue(lane.queueName, { connection: redis, prefix: lane.prefix, ...queueTelemetry() })
   }
 
   /** Adds jobs in one round trip. One that is there already stays as it is. */
