@@ -15,3 +15,14 @@ export function onStop(hurry?: () => void): AbortSignal {
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
   return controller.signal
 }
+
+/** How long what is left of a command may go on by itself. */
+const LEAVE_WITHIN_MS = 500
+
+/**
+ * To be called by a command with a worker, once that is closed: where Redis is gone, BullMQ goes on connecting to it, which
+ * would keep the process for ever. Never what keeps it; by then its exit code is set, and its last words are said.
+ */
+export function leaveSoon(): void {
+  setTimeout(() => process.exit(), LEAVE_WITHIN_MS).unref()
+}

@@ -6,14 +6,14 @@ import { type LaneServer, startLaneServer } from '../http/lane-server.js'
 import { createLogger, type Logger, logFacts } from '../logging.js'
 import { describeRedis } from '../redis/redis-source.js'
 import { createWorker, type RunUpdateWorker } from '../worker/worker.js'
-import { onStop } from './interrupt.js'
+import { leaveSoon, onStop } from './interrupt.js'
 import { printLine } from './output.js'
 import { addSettings, readSettings, WORKER_SETTINGS } from './settings.js'
 
 /** How long it is not ready, and serves as ever, before it closes: load balancers look every second or two. */
 const NOT_READY_MS = 2_000
 
-/** Requests in flight may finish; whatever hangs for longer is cut. With the above, a container has ten seconds. */
+/** Requests in flight may finish; whatever hangs for longer is cut, within two seconds more. A container has ten in all. */
 const CLOSE_TIMEOUT_MS = 5_000
 
 interface ServeCommandOptions {
@@ -49,10 +49,9 @@ async function serve(config: Config, hasWorker: boolean): Promise<void> {
     server.stopServing()
     await delay(NOT_READY_MS)
   } finally {
-    const deadline = setTimeout(() => process.exit(), CLOSE_TIMEOUT_MS + 1_000)
     // The worker last but for its patience: what it sends meanwhile is still told to those who wait.
     await Promise.all([server?.close({ timeoutMs: CLOSE_TIMEOUT_MS }), worker?.close({ timeoutMs: CLOSE_TIMEOUT_MS })])
-    clearTimeout(deadline)
+    leaveSoon()
   }
 }
 

@@ -7,13 +7,13 @@ import { describeRedis } from '../redis/redis-source.js'
 import { createWorker, type RunUpdateWorker } from '../worker/worker.js'
 import { drain } from './drain.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
-import { onStop } from './interrupt.js'
+import { leaveSoon, onStop } from './interrupt.js'
 import { printLine } from './output.js'
 import { addSettings, readSettings, WORKER_SETTINGS } from './settings.js'
 import { serveWorkerMetrics } from './worker-metrics.js'
 
-/** Requests in flight may finish; whatever hangs for longer is cut. A container is killed after ten seconds. */
-const CLOSE_TIMEOUT_MS = 8_000
+/** Requests in flight may finish; whatever hangs for longer is cut, within two seconds more. A container has ten. */
+const CLOSE_TIMEOUT_MS = 6_500
 
 /** After a second signal: time to give jobs back, no more. */
 const HURRIED_CLOSE_MS = 1_000
@@ -60,8 +60,9 @@ async function runWorker(config: Config, options: WorkerCommandOptions): Promise
     )
     return options.drain ? await drain(config, worker, stop, options.timeout) : await runUntil(stop, worker)
   } finally {
-    await close(worker)
+    await worker.close({ timeoutMs: CLOSE_TIMEOUT_MS })
     await metrics?.close()
+    leaveSoon()
   }
 }
 
@@ -70,18 +71,6 @@ async function runUntil(stop: AbortSignal, worker: RunUpdateWorker): Promise<Exi
   const failed = new Promise<never>((_resolve, reject) => worker.ready().catch(reject))
   await Promise.race([stopped, failed])
   return EXIT.done
-}
-
-/** Where Redis is away, BullMQ may wait for it in vain, or leave a connection open: nothing is lost by leaving then. */
-async function close(worker: RunUpdateWorker): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS + 1_000)
-  })
-  await Promise.race([worker.close({ timeoutMs: CLOSE_TIMEOUT_MS }), late])
-  clearTimeout(timer)
-  // Never what keeps the process; by then its exit code is set, and its last words are said.
-  setTimeout(() => process.exit(), HURRIED_CLOSE_MS).unref()
 }
 
 function describeWorker(config: Config, metricsUrl: string | undefined): string {

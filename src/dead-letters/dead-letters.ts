@@ -8,12 +8,13 @@
  *    writes pending, or applied (stale), and changes nothing.
  *  - Recorded, redriven and removed are counted; removed are those that are gone without a redrive, by any means.
  */
-import { type Job, Queue } from 'bullmq'
+import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { FlushQueue } from '../flush-queue/flush-queue.js'
 import type { PendingUpdates, Redriven } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
+import { MendingQueue } from '../redis/mending-queue.js'
 import { DEAD_LETTER_JOB_NAME, type DeadLetter, type Refusal, toDeadLetter } from './dead-letter.js'
 import { readMendedWrites } from './mended-letter.js'
 import { readLetter } from './read-letter.js'
@@ -48,7 +49,7 @@ export type Discarded =
   | { readonly kind: 'discarded'; readonly letter: DeadLetter }
 
 export class DeadLetters {
-  readonly queue: Queue<DeadLetter>
+  readonly queue: MendingQueue<DeadLetter>
   readonly #redis: Redis
   readonly #lane: Lane
   readonly #pending: PendingUpdates
@@ -63,8 +64,7 @@ export class DeadLetters {
     this.#flushQueue = flushQueue
     this.#policy = policy
     this.#pace = new RedrivePace(redis, lane)
-    this.queue = new Queue(lane.deadLetterQueueName, { connection: redis, prefix: lane.prefix })
-    this.queue.on('error', () => {})
+    this.queue = new MendingQueue(lane.deadLetterQueueName, { connection: redis, prefix: lane.prefix })
   }
 
   /**

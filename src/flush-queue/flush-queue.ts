@@ -1,6 +1,6 @@
-import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Lane } from '../redis/lane.js'
+import { MendingQueue } from '../redis/mending-queue.js'
 import { jobTelemetry, queueTelemetry } from '../tracing/job-telemetry.js'
 import { type FlushJobData, flushJobId } from './flush-job.js'
 
@@ -14,14 +14,18 @@ export interface FlushJob {
 
 const FLUSH_JOB_NAME = 'flush'
 
+/** BullMQ keeps delayed jobs by the time at which they are due, with room for a count in the last bits. */
+const DELAYED_SCORE_PER_MS = 0x1000
+
 /** The flush jobs of a lane: adding, finding and promoting them, by BullMQ's public API only. */
 export class FlushQueue {
-  readonly queue: Queue<FlushJobData>
+  readonly queue: MendingQueue<FlushJobData>
+  readonly #redis: Redis
 
   /** The connection stays the caller's; so do its errors, which BullMQ tells here once more. */
   constructor(redis: Redis, lane: Lane) {
-    this.queue = new Queue(lane.queueName, { connection: redis, prefix: lane.prefix, ...queueTelemetry() })
-    this.queue.on('error', () => {})
+    this.#redis = redis
+    this.queue = new MendingQueue(lane.queueName, { connection: redis, prefix: lane.prefix, ...queueTelemetry() })
   }
 
   /** Adds jobs in one round trip. One that is there already stays as it is. */
@@ -44,6 +48,13 @@ export class FlushQueue {
   async isAlive(runId: string, generation: string): Promise<boolean> {
     const state = await this.queue.getJobState(flushJobId(runId, generation))
     return state !== 'unknown' && state !== 'failed' && state !== 'completed'
+  }
+
+  /** Lets a delayed job run now that is due only after this moment (ms). */
+  async promoteIfAfter(runId: string, generation: string, latestMs: number): Promise<void> {
+    // Not the delay in the job's hash, which says nothing where a person has moved it.
+    const score = await this.#redis.zscore(this.queue.toKey('delayed'), flushJobId(runId, generation))
+    if (Number(score ?? 0) / DELAYED_SCORE_PER_MS > latestMs) await this.promote(runId, generation)
   }
 
   /**

@@ -31,11 +31,11 @@ const DESCRIPTIONS = {
 
 /**
  * Bull Board knows no setting for single buttons. Those that the guard refuses are hidden here, so that nobody looks for
- * what they do: obliterating and emptying any queue, and cleaning all dead letters. Where a selector no longer fits
+ * what they do: limiting, emptying and obliterating any queue, which end its menu, and cleaning all dead letters. Where a selector no longer fits
  * another version, they are seen again, and refused as ever.
  */
 const styleSheet = ({ deadLetterQueueName }: Lane): string => `.preload { background: Canvas; color: CanvasText }
-[role="menuitem"][class*="danger-"], [role="menuitem"]:has(+ [class*="danger-"]) { display: none }
+[role="menuitem"][class*="danger-"], [role="menuitem"]:has(+ [class*="danger-"]), [role="menuitem"]:has(+ * + [class*="danger-"]), [role="menuitem"]:has(+ * + * + [class*="danger-"]) { display: none }
 body:has(a[aria-current="page"][href*="/${deadLetterQueueName}"]) ul[class*="queueActions-"] > li:last-child:not(:first-child) { display: none }
 `
 
@@ -85,8 +85,9 @@ export const dashboard: FastifyPluginAsync<DashboardParts & { prefix: string }> 
   await server.register(board.registerPlugin())
 }
 
-/** BullMQ numbers its own refusals, all below zero. */
+/** BullMQ numbers its own refusals, all below zero, but for one: a job that a worker has in hand stays. */
 function isRefusal(error: Error): boolean {
+  if (error.message.endsWith('is locked by another worker')) return true
   return 'code' in error && typeof error.code === 'number' && error.code < 0
 }
 

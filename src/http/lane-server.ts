@@ -48,13 +48,13 @@ export interface LaneServer {
   close(options: { timeoutMs: number }): Promise<void>
 }
 
-/** A client waits, so a Redis that is away is told at once. */
+/** A client waits, so a Redis that is away is told at once, and one that hangs within moments. */
 const REQUEST_CONNECTION = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   connectTimeout: 2_500,
-  commandTimeout: 10_000,
+  commandTimeout: 2_500,
 } as const satisfies ConnectionOptions
 
 const READY_WITHIN_MS = 4_000

@@ -1,7 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Registry } from 'prom-client'
+import { limitGuesses } from './guesses.js'
 import { metricsRoute } from './metrics-route.js'
+import { AuthToken } from './token.js'
 
 export interface MetricsServerOptions {
   readonly host: string
@@ -26,24 +27,21 @@ export async function startMetricsServer(
   { host, port, authToken }: MetricsServerOptions,
 ): Promise<MetricsServer> {
   const server = fastify({ forceCloseConnections: true })
-  if (authToken !== undefined) askForToken(server, authToken)
+  if (authToken !== undefined) await askForToken(server, new AuthToken(authToken))
   await server.register(metricsRoute, { registry })
   const url = await server.listen({ host, port })
   return { url: `${url}/metrics`, close: () => server.close() }
 }
 
-function askForToken(server: FastifyInstance, authToken: string): void {
-  const expected = digest(`Bearer ${authToken}`)
+async function askForToken(server: FastifyInstance, token: AuthToken): Promise<void> {
+  const countGuess = await limitGuesses(server)
   server.addHook('onRequest', async (request, reply) => {
-    // Of digests, since a comparison in constant time wants equal lengths.
-    if (timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) return
+    const { authorization } = request.headers
+    if (token.isBearer(authorization)) return
+    if (authorization !== undefined) await countGuess(request, reply)
     await reply
       .code(401)
       .header('www-authenticate', 'Bearer')
       .send({ code: 16, message: 'a token is missing or wrong' })
   })
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }

@@ -6,7 +6,8 @@
  *  - a field refused             the answer that condemned that field, also where others were applied
  *  - superseded while pending    the answer to the PATCH that carried the newer write
  *  - stale                       200: what holds is newer, and a retry would change nothing
- *  - a client key in conflict    400 with code 9, as Sift answers it
+ *  - a client key in conflict    400 with code 9, as Sift answers it; also where its other fields are still pending, and
+ *                                with `respond-async`: it is known from the merge, and no wait would change it
  *  - nothing known in time       202: Redis has it, and it will be sent
  *
  * The header `sift-run-updater-outcome` tells which of them it was. Where the announcement was missed (a connection was
@@ -40,7 +41,7 @@ export const patchRunRoute: FastifyPluginAsync<PatchRunParts> = async (server, p
       schema: {
         summary: 'Update a run, as Sift does',
         description:
-          'The request of the Sift API: change the base URL of a service, and its updates are merged. Waits for the PATCH that carries its writes (`Prefer: wait=N` seconds, 10 by default), and answers with the answer of Sift. 202: nothing was known in time, or `Prefer: respond-async`; it will be sent.',
+          'The request of the Sift API: change the base URL of a service, and its updates are merged. Waits for the PATCH that carries its writes (`Prefer: wait=N` seconds, 10 by default), and answers with the answer of Sift. 202: nothing was known in time, or `Prefer: respond-async`; it will be sent. 400 at once, also then, for a client key that came second. The header `sift-run-updater-outcome` is applied, refused, stale, conflict or pending.',
         tags: ['feeding'],
         body: UPDATE_SCHEMA,
       },
@@ -63,10 +64,14 @@ export const patchRunRoute: FastifyPluginAsync<PatchRunParts> = async (server, p
         if (result.status === 'stale') return answer(reply, 200, 'stale', runId)
         if (order && wait && paths.length > 0) {
           const fate = await wait.for(new AwaitedWrites(paths, order), waitMs)
-          if (!fate) return answer(reply, 202, 'pending', runId)
-          if (fate.outcome === 'refused' || result.conflictFields.length === 0) return answerFate(reply, fate, runId)
+          if (fate && (fate.outcome === 'refused' || result.conflictFields.length === 0)) {
+            return answerFate(reply, fate, runId)
+          }
         }
-        if (result.conflictFields.length > 0) throw conflict(runId)
+        if (result.conflictFields.length > 0) {
+          reply.header(OUTCOME_HEADER, 'conflict')
+          throw conflict(runId)
+        }
         return answer(reply, 202, 'pending', runId)
       } finally {
         wait?.end()

@@ -9,12 +9,14 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import type { Registry } from 'prom-client'
 import type { Logger } from '../logging.js'
 import type { RunUpdateProducer } from '../producer/producer.js'
-import { guard } from './auth.js'
+import { guard, type Lock } from './auth.js'
 import { continueCallersTrace } from './caller-trace.js'
 import { createHttpServer } from './connections.js'
 import { dashboard } from './dashboard.js'
 import { deadLettersRoutes } from './dead-letters.js'
+import { EndedSessions } from './ended-sessions.js'
 import { handleErrors, sendError, toHttpError } from './error-handler.js'
+import { limitGuesses } from './guesses.js'
 import { type HealthParts, healthRoutes } from './health.js'
 import { HttpError } from './http-error.js'
 import { takeJsonBodies } from './json-body.js'
@@ -87,23 +89,27 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     referrerPolicy: { policy: 'same-origin' },
   })
   await server.register(cookie)
-  const token = parts.authToken === undefined ? undefined : new AuthToken(parts.authToken)
-  guard(server, token)
+  const lock = parts.authToken === undefined ? undefined : await lockWith(parts.authToken, server, parts)
+  guard(server, lock)
   server.addHook('onSend', async (_request, reply) => {
     if (parts.isClosing()) reply.header('connection', 'close')
   })
   continueCallersTrace(server)
   await describeRoutes(server)
-  await registerRoutes(server.withTypeProvider<ZodTypeProvider>(), parts, token)
+  await registerRoutes(server.withTypeProvider<ZodTypeProvider>(), parts, lock)
   return server
 }
 
+async function lockWith(authToken: string, server: FastifyInstance, { redis, lane }: ServerParts): Promise<Lock> {
+  return {
+    token: new AuthToken(authToken),
+    endedSessions: new EndedSessions(redis, lane),
+    countGuess: await limitGuesses(server),
+  }
+}
+
 /** The one place where routes are registered. */
-async function registerRoutes(
-  server: FastifyInstance,
-  parts: ServerParts,
-  token: AuthToken | undefined,
-): Promise<void> {
+async function registerRoutes(server: FastifyInstance, parts: ServerParts, lock: Lock | undefined): Promise<void> {
   await server.register(updatesRoute, parts)
   await server.register(patchRunRoute, parts)
   await server.register(runsRoutes, parts)
@@ -114,6 +120,6 @@ async function registerRoutes(
   await server.register(pageStyleRoute)
   await server.register(overview, parts)
   await server.register(dashboard, { ...parts, prefix: '/dashboard' })
-  if (token) await server.register(signInRoutes, { token })
+  if (lock) await server.register(signInRoutes, lock)
   serveDescription(server)
 }

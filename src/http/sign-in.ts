@@ -1,27 +1,24 @@
 import formbody from '@fastify/formbody'
-import rateLimit from '@fastify/rate-limit'
 import type { FastifyPluginAsync } from 'fastify'
-import { HttpError } from './http-error.js'
+import type { EndedSessions } from './ended-sessions.js'
+import { GUESSES } from './guesses.js'
 import { escapeHtml, page } from './page.js'
 import { type AuthToken, SESSION_MS } from './token.js'
 
 export const SESSION_COOKIE = 'sift-run-updater-session'
 
-const MOST_TRIES = 10
-const TRIES_WINDOW_MS = 60_000
 const MOST_FORM_BYTES = 4 * 1024
 
 const COOKIE = { httpOnly: true, sameSite: 'strict', path: '/' } as const
 
+export interface SignInParts {
+  readonly token: AuthToken
+  readonly endedSessions: EndedSessions
+}
+
 /** `/sign-in` and `/sign-out`, for people. */
-export const signInRoutes: FastifyPluginAsync<{ token: AuthToken }> = async (server, { token }) => {
+export const signInRoutes: FastifyPluginAsync<SignInParts> = async (server, { token, endedSessions }) => {
   await server.register(formbody, { bodyLimit: MOST_FORM_BYTES })
-  await server.register(rateLimit, {
-    global: false,
-    max: MOST_TRIES,
-    timeWindow: TRIES_WINDOW_MS,
-    errorResponseBuilder: (_request, { after }) => new HttpError(429, `too many tries; try again in ${after}`),
-  })
   const isOpen = { isOpen: true }
   const hide = { hide: true }
 
@@ -29,25 +26,24 @@ export const signInRoutes: FastifyPluginAsync<{ token: AuthToken }> = async (ser
     return reply.type('text/html; charset=utf-8').send(signInPage(localPath(request.query)))
   })
 
-  server.post(
-    '/sign-in',
-    { config: { ...isOpen, rateLimit: { max: MOST_TRIES, timeWindow: TRIES_WINDOW_MS } }, schema: hide },
-    async (request, reply) => {
-      const { token: given } = (request.body ?? {}) as { token?: unknown }
-      const to = localPath(request.body)
-      if (typeof given !== 'string' || !token.is(given)) {
-        return reply.code(401).type('text/html; charset=utf-8').send(signInPage(to, 'That is not the token.'))
-      }
-      reply.setCookie(SESSION_COOKIE, token.openSession(Date.now()), {
-        ...COOKIE,
-        secure: request.protocol === 'https',
-        maxAge: SESSION_MS / 1_000,
-      })
-      return reply.redirect(to, 303)
-    },
-  )
+  server.post('/sign-in', { config: { ...isOpen, rateLimit: GUESSES }, schema: hide }, async (request, reply) => {
+    const { token: given } = (request.body ?? {}) as { token?: unknown }
+    const to = localPath(request.body)
+    if (typeof given !== 'string' || !token.is(given)) {
+      return reply.code(401).type('text/html; charset=utf-8').send(signInPage(to, 'That is not the token.'))
+    }
+    reply.setCookie(SESSION_COOKIE, token.openSession(Date.now()), {
+      ...COOKIE,
+      secure: request.protocol === 'https',
+      maxAge: SESSION_MS / 1_000,
+    })
+    return reply.redirect(to, 303)
+  })
 
-  server.post('/sign-out', { schema: hide }, async (_request, reply) => {
+  server.post('/sign-out', { schema: hide }, async (request, reply) => {
+    const nowMs = Date.now()
+    const session = token.readSession(request.cookies[SESSION_COOKIE], nowMs)
+    if (session) await endedSessions.add(session, nowMs)
     return reply.clearCookie(SESSION_COOKIE, COOKIE).redirect('/sign-in', 303)
   })
 }

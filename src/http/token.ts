@@ -1,11 +1,17 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** How long a person stays signed in. */
 export const SESSION_MS = 12 * 3_600_000
 
+/** A session whose signature was right, and whose time is not over. It may have been ended by signing out. */
+export interface Session {
+  readonly id: string
+  readonly untilMs: number
+}
+
 /**
- * The one secret that programs and people show. A session is proved by the token, and tells nothing of it: the moment
- * when it ends, signed. So every process of a deployment takes it, and a new token ends all sessions.
+ * The one secret that programs and people show. A session is proved by the token, and tells nothing of it: a
+ * name and the moment when it ends, signed. So every process of a deployment takes it, and a new token ends all sessions.
  */
 export class AuthToken {
   readonly #token: string
@@ -25,17 +31,18 @@ export class AuthToken {
   }
 
   openSession(nowMs: number): string {
-    const until = String(nowMs + SESSION_MS)
-    return `${until}.${this.#sign(until)}`
+    const session = `${nowMs + SESSION_MS}.${randomBytes(16).toString('base64url')}`
+    return `${session}.${this.#sign(session)}`
   }
 
-  isSession(session: string | undefined, nowMs: number): boolean {
-    const [, until = '', signature = ''] = /^(\d{1,15})\.([\w-]{43})$/.exec(session ?? '') ?? []
-    return isEqual(signature, this.#sign(until)) && Number(until) > nowMs
+  readSession(cookie: string | undefined, nowMs: number): Session | undefined {
+    const [, until = '', id = '', signature = ''] = /^(\d{1,15})\.([\w-]{22})\.([\w-]{43})$/.exec(cookie ?? '') ?? []
+    if (!isEqual(signature, this.#sign(`${until}.${id}`)) || Number(until) <= nowMs) return undefined
+    return { id, untilMs: Number(until) }
   }
 
-  #sign(until: string): string {
-    return createHmac('sha256', this.#token).update(`session until ${until}`).digest('base64url')
+  #sign(session: string): string {
+    return createHmac('sha256', this.#token).update(`session ${session}`).digest('base64url')
   }
 
   toJSON(): string {

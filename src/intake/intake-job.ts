@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq'
-import type { UpdateRejectedError } from '../errors.js'
+import { UpdateRejectedError } from '../errors.js'
 import type { MergeUpdate } from '../pending/merge.js'
+import { unreadableData } from '../redis/mending-queue.js'
 import { parseRunUpdate } from '../run/parse.js'
 
 export type IntakeJob = Pick<Job<unknown>, 'id' | 'data' | 'timestamp'>
@@ -19,6 +20,10 @@ export function readIntakeJob({
   data,
   timestamp,
 }: IntakeJob): { ok: true; update: MergeUpdate } | { ok: false; error: UpdateRejectedError } {
+  if (unreadableData(data) !== undefined) {
+    const message = 'The data of this job was no JSON; what was there is shown. Mend it and retry, or remove the job.'
+    return { ok: false, error: new UpdateRejectedError('invalid_json', '', message) }
+  }
   const parsed = parseRunUpdate(data)
   if (!parsed.ok) return parsed
   const observedAtUs =

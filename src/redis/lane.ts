@@ -40,6 +40,8 @@ export interface Lane {
   readonly outcomes: string
   /** Hash: the pending update of one run. */
   pending(runId: string): string
+  /** With a TTL: this session of a person was signed out of. */
+  endedSession(id: string): string
   /** Hash with a TTL: what was last applied to one run, field by field. */
   sent(runId: string): string
 }
@@ -73,6 +75,7 @@ export function laneOf(queueName: string = DEFAULT_QUEUE_NAME, prefix: string = 
     redriveSlot: `${base}.redrive-slot`,
     announcements: `${base}.announcements`,
     outcomes: `${base}.outcomes`,
+    endedSession: (id) => `${base}.ended-session:${id}`,
     pending: (runId) => `${base}.pending:r-${runId}`,
     sent: (runId) => `${base}.sent:r-${runId}`,
   }

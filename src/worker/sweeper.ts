@@ -1,7 +1,8 @@
 /**
  * The sweeper finds pending runs whose flush job is lost (a producer died between merge and add, an operator removed the
- * job), and gives them a new one. A timer in every worker; a key with a TTL lets one sweep at a time. It walks the index
- * with a cursor that is kept in Redis, a page a tick; a tick that reopened something is followed by the next at once.
+ * job), and gives them a new one; a job that somebody moved a year ahead runs now. A timer in every worker; a key with a
+ * TTL lets one sweep at a time. It walks the index with a cursor that is kept in Redis, a page a tick; a tick that
+ * reopened something is followed by the next at once.
  */
 import type { Redis } from 'ioredis'
 import { runIdOf } from '../dead-letters/dead-letter.js'
@@ -26,6 +27,8 @@ export interface SweeperParts {
 }
 
 const PAGE = 500
+/** No window of a producer is longer, and no backoff; a hold that a run was told may be. A job further away was moved. */
+const LONGEST_DELAY_MS = 3_600_000
 /** Of the time between two ticks: the key must be gone when the next tick of the same worker is due. */
 const TURN_SHARE = 0.8
 /** Redis's time is read in whole seconds, before the index is: a run opened meanwhile is not ahead of it. */
@@ -110,16 +113,20 @@ export class Sweeper {
     else await redis.set(lane.sweepCursor, `${Number(cursorScore) + 1} `)
     // A clock set back leaves runs that were opened later than now: they would be overdue only when it has caught up.
     const ahead = await redis.zrangebyscore(lane.index, nowMs + CLOCK_READ_MS, '+inf', 'LIMIT', 0, PAGE)
-    return await this.#reopenLost([...overdue.map(({ runId }) => runId), ...ahead])
+    return await this.#reopenLost([...overdue.map(({ runId }) => runId), ...ahead], nowMs)
   }
 
-  async #reopenLost(runIds: readonly string[]): Promise<number> {
-    const { redis, lane, pending, flushQueue, facts } = this.#parts
+  async #reopenLost(runIds: readonly string[], nowMs: number): Promise<number> {
+    const { redis, lane, policy, pending, flushQueue, facts } = this.#parts
+    const furthestMs = nowMs + Math.max(LONGEST_DELAY_MS, policy.maxHoldMs) + CLOCK_READ_MS
     const reopened = await Promise.all(
       runIds.map(async (runId) => {
         try {
           const generation = await redis.hget(lane.pending(runId), 'generation')
-          if (generation !== null && (await flushQueue.isAlive(runId, generation))) return []
+          if (generation !== null && (await flushQueue.isAlive(runId, generation))) {
+            await flushQueue.promoteIfAfter(runId, generation, furthestMs)
+            return []
+          }
           const opened = await pending.reopen(runId, generation)
           return opened === null ? [] : [{ runId, generation: opened, delayMs: 0 }]
         } catch (error) {

@@ -8,6 +8,7 @@ import { ConfigurationError } from '../errors.js'
 import { FactEmitter } from '../events.js'
 import type { FlushJobData } from '../flush-queue/flush-job.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
+import { openIntakeQueue } from '../intake/intake-queue.js'
 import { createIntakeWorker } from '../intake/intake-worker.js'
 import { checkLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
@@ -15,6 +16,7 @@ import { type Policy, policyWith } from '../policy.js'
 import { createProducer, type RunUpdateProducer } from '../producer/producer.js'
 import { connect, WORKER_CONNECTION } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
+import type { MendingQueue } from '../redis/mending-queue.js'
 import type { RedisSource } from '../redis/redis-source.js'
 import { mayEvict, readServerSetup, refuseOldServer } from '../redis/server-check.js'
 import { ApiKey } from '../sift/api-key.js'
@@ -89,6 +91,7 @@ class LaneWorker implements RunUpdateWorker {
   readonly #flushWorker: BullWorker<FlushJobData>
   readonly #deadLetterWorker: BullWorker
   readonly #intakeProducer: RunUpdateProducer
+  readonly #intakeQueue: MendingQueue
   readonly #intakeWorker: BullWorker
   readonly #gate: LaneGate
   readonly #sweeper: Sweeper
@@ -178,9 +181,14 @@ class LaneWorker implements RunUpdateWorker {
       { redis: options.redis, queueName, queuePrefix, coalesceWindowMs },
       this.facts,
     )
+    this.#intakeQueue = openIntakeQueue(redis, lane)
     this.#intakeWorker = createIntakeWorker(redis, lane, this.#intakeProducer, policy)
-    for (const worker of this.#workers) {
-      worker.on('error', tellTrouble)
+    const queues = [this.#flushQueue.queue, this.#deadLetters.queue, this.#intakeQueue]
+    for (const [index, worker] of this.#workers.entries()) {
+      worker.on('error', (error) => {
+        tellTrouble(error)
+        void this.#mend(queues[index], error).catch(tellTrouble)
+      })
       // Each has a connection of its own besides, which may be the last to come back.
       worker.on('ready', tellRecovery)
     }
@@ -226,6 +234,13 @@ class LaneWorker implements RunUpdateWorker {
     this.facts.emit('worker:ready', { lane: this.#lane.queueName })
   }
 
+  async #mend(queue: Pick<MendingQueue, 'name' | 'mendActive'> | undefined, error: Error): Promise<void> {
+    const jobIds = (await queue?.mendActive(error)) ?? []
+    if (jobIds.length === 0) return
+    const message = `jobs of the queue ${queue?.name} could not be read, and come again as far as they can be: ${jobIds.join(', ')}`
+    this.facts.emit('redis:trouble', { error: new Error(message, { cause: error }) })
+  }
+
   close({ timeoutMs = this.#patienceMs }: { timeoutMs?: number } = {}): Promise<void> {
     clearTimeout(this.#patience)
     this.#patience = setTimeout(() => this.#loseThePatience(), timeoutMs)
@@ -241,7 +256,7 @@ class LaneWorker implements RunUpdateWorker {
     // BullMQ's close waits for the end of a connection that was just being made again, and ioredis never tells that.
     await Promise.race([ended, once(this.#gone.signal, 'abort')])
     clearTimeout(this.#patience)
-    const parts = [this.#intakeProducer, this.#flushQueue, this.#deadLetters, this.#sift]
+    const parts = [this.#intakeProducer, this.#intakeQueue, this.#flushQueue, this.#deadLetters, this.#sift]
     await Promise.all(parts.map((part) => part.close()))
     for (const connection of [this.#redis, this.#subscriber]) connection.disconnect()
     this.facts.emit('worker:closed', { lane: this.#lane.queueName })

@@ -35,21 +35,25 @@ async function urlOf(serving: Running): Promise<string> {
 }
 
 test('serve --worker brings an update from HTTP to Sift, and ends with 0 on SIGTERM, its secrets nowhere', async () => {
-  const serving = startCommand(['serve', '--worker'], { ...env, AUTH_TOKEN: 'the-auth-token', LOG_LEVEL: 'trace' })
+  const serving = startCommand(['serve', '--worker'], {
+    ...env,
+    AUTH_TOKEN: 'the-auth-token-of-the-test',
+    LOG_LEVEL: 'trace',
+  })
   const url = await urlOf(serving)
   expect(serving.stdout).toMatch(
     /^serving http:\/\/127\.0\.0\.1:\d+: lane run-updates, Redis redis:\/\/127.0.0.1:\d+, with a worker: Sift http\S+, 50 requests in 1000 ms\n$/,
   )
   const { statusCode, body } = await request(`${url}/api/v2/runs`, {
     method: 'PATCH',
-    headers: { 'content-type': 'application/json', authorization: 'Bearer the-auth-token' },
+    headers: { 'content-type': 'application/json', authorization: 'Bearer the-auth-token-of-the-test' },
     body: '{"run": {"runId": "run-1", "name": "n"}, "updateMask": "name"}',
   })
   expect([statusCode, await body.json()]).toMatchObject([200, { run: { runId: 'run-1', name: 'n' } }])
   serving.process.kill('SIGTERM')
   const { code, stdout, stderr } = await serving.ended
   expect(code).toBe(0)
-  expect(stdout + stderr).not.toMatch(/the-api-key|the-auth-token/)
+  expect(stdout + stderr).not.toMatch(/the-api-key|the-auth-token-of-the-test/)
 })
 
 test('a rolling restart loses no request: not ready first, then drained, then closed', async () => {
@@ -123,6 +127,13 @@ test('no client is cut off by a SIGTERM, however many go on as if there were non
 test('an address that others can reach needs AUTH_TOKEN', async () => {
   const { code, stderr } = await runCommand(['serve'], { env: { ...env, HOST: '0.0.0.0' } })
   expect(stderr).toContain('set AUTH_TOKEN')
+  expect(code).toBe(2)
+})
+
+test('a token that can be guessed is refused, with the way to make a better one', async () => {
+  const { code, stderr } = await runCommand(['serve'], { env: { ...env, AUTH_TOKEN: 'fifteen-letters' } })
+  expect(stderr).toMatch(/AUTH_TOKEN.*openssl rand -hex 32/)
+  expect(stderr).not.toContain('fifteen-letters')
   expect(code).toBe(2)
 })
 

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { SCRIPTS as DEAD_LETTERS } from '../../src/dead-letters/scripts.js'
 import { SCRIPTS as PENDING } from '../../src/pending/scripts.js'
+import { SCRIPTS as REDIS } from '../../src/redis/mending-queue.js'
 import type { Script } from '../../src/redis/script.js'
 import { SCRIPTS as THROTTLE } from '../../src/throttle/scripts.js'
 
@@ -18,6 +19,7 @@ const SCRIPTS: readonly { name: string; script: Script<string, string> }[] = Obj
   ...PENDING,
   ...THROTTLE,
   ...DEAD_LETTERS,
+  ...REDIS,
 }).map(([name, script]) => ({ name, script }))
 
 describe.each(SCRIPTS)('the script $name', ({ name, script }) => {

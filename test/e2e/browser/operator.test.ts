@@ -74,7 +74,8 @@ describe('Bull Board', () => {
     expect(await page.getByRole('button', { name: 'Clean all' }).count()).toBe(0)
     await page.locator('main button[aria-haspopup="menu"]').click()
     await page.getByRole('menuitem', { name: 'Pause' }).waitFor()
-    for (const name of ['Empty', 'Obliterate']) expect(await page.getByRole('menuitem', { name }).count()).toBe(0)
+    for (const name of ['Empty', 'Obliterate', 'concurrency', 'rate limit'])
+      expect(await page.getByRole('menuitem', { name }).count()).toBe(0)
   })
 })
 

@@ -59,17 +59,17 @@ test('without a token it listens on no address that other machines can reach', a
 })
 
 test('with a token it asks for that', async () => {
-  env = { ...env, HOST: '0.0.0.0', AUTH_TOKEN: 'the-token', METRICS_PORT: '0' }
+  env = { ...env, HOST: '0.0.0.0', AUTH_TOKEN: 'the-token-of-the-test', METRICS_PORT: '0' }
   const worker = startCommand(['worker'], env)
   await worker.told('stdout', 'worker ready')
   const { port } = new URL(metricsUrl(worker))
   const url = `http://127.0.0.1:${port}/metrics`
   expect((await fetch(url)).status).toBe(401)
-  expect((await fetch(url, { headers: { authorization: 'Bearer the-token' } })).status).toBe(200)
+  expect((await fetch(url, { headers: { authorization: 'Bearer the-token-of-the-test' } })).status).toBe(200)
   worker.process.kill('SIGTERM')
   const { code, stdout, stderr } = await worker.ended
   expect(code).toBe(0)
-  expect(stdout + stderr).not.toContain('the-token')
+  expect(stdout + stderr).not.toContain('the-token-of-the-test')
 })
 
 test('a port that is taken is wrong configuration', async () => {

@@ -164,6 +164,17 @@ test('a worker ends with 0 on SIGTERM also where Redis has never been there', as
   expect((await command.ended).code).toBe(0)
 })
 
+test('a worker ends with 0 on SIGTERM, before a container is killed, also where Redis has gone', async () => {
+  const command = startCommand(['worker'], env)
+  await command.told('stdout', 'worker ready')
+  await redis.kill()
+  const signalled = performance.now()
+  command.process.kill('SIGTERM')
+  expect((await command.ended).code).toBe(0)
+  expect(performance.now() - signalled).toBeLessThan(10_000)
+  await redis.restart()
+})
+
 test('a worker refuses a Redis older than 6.2', async () => {
   const old = await startOldRedis()
   try {

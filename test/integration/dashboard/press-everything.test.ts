@@ -128,6 +128,33 @@ describe('whatever is pressed on flush jobs', () => {
   })
 })
 
+test.each([
+  ['/concurrency', { concurrency: 1 }, { concurrency: 0 }],
+  ['/rate-limit', { max: 1, duration: 3_600_000 }, { max: null }],
+])('%s would slow a queue down without a sign, so it is refused, and lifted', async (path, limit, lift) => {
+  const { lane } = pipeline
+  for (const name of [lane.queueName, lane.intakeQueueName, lane.deadLetterQueueName]) {
+    const pressed = await board.press(name, 'PUT', path, limit)
+    expect(pressed).toMatchObject({ status: 403, body: { message: expect.stringContaining('RATE_LIMIT_MAX') } })
+    expect((await board.press(name, 'GET', '/rate-limit')).status).toBe(200)
+    expect((await board.press(name, 'PUT', path, lift)).status).toBeLessThan(300)
+  }
+  expect(await pipeline.flushQueue.queue.getGlobalConcurrency()).toBeNull()
+  expect(await pipeline.flushQueue.queue.getGlobalRateLimit()).toBeNull()
+})
+
+test('a flush job can be put off neither by a delay nor by a priority', async () => {
+  await pipeline.addProducer({ coalesceWindowMs: 60_000 }).enqueue({ run: { runId: 'run-1', name: 'n' } })
+  const [job] = await pipeline.flushQueue.queue.getJobs()
+  for (const [path, body] of [
+    ['/delay', { runAt: Date.now() + 365 * 86_400_000 }],
+    ['/priority', { priority: 3 }],
+  ] as const) {
+    const pressed = await board.press(pipeline.lane.queueName, 'PATCH', `/${job?.id}${path}`, body)
+    expect(pressed).toMatchObject({ status: 403, body: { message: expect.stringContaining('lane hold') } })
+  }
+})
+
 describe('whatever is pressed on the intake queue', () => {
   const update = (index: number) => ({ run: { runId: `run-${index}`, name: `name ${index}` } })
 

@@ -87,10 +87,16 @@ describe('a request of the Sift API', () => {
     expect([answer.status, answer.headers.get('sift-run-updater-outcome')]).toEqual([200, 'stale'])
   })
 
-  test('with another client key than the one that came first is refused', async () => {
+  test.each([
+    ['alone', {}, undefined],
+    ['alone, and nobody waits', {}, 'respond-async'],
+    ['beside a field that was taken, and nobody waits', { name: 'n' }, 'respond-async'],
+    ['beside a field that is still pending when the time is up', { name: 'n' }, 'wait=0'],
+    ['beside a field that is still pending after a wait', { name: 'n' }, 'wait=1'],
+  ])('with another client key than the one that came first is refused, %s', async (_how, others, prefer) => {
     await lane.producer.enqueue({ run: { runId: 'run-1', clientKey: 'first' } })
-    const answer = await patch(update({ clientKey: 'second' }))
-    expect(answer.status).toBe(400)
+    const answer = await patch(update({ clientKey: 'second', ...others }), prefer)
+    expect([answer.status, answer.headers.get('sift-run-updater-outcome')]).toEqual([400, 'conflict'])
     expect(await answer.json()).toMatchObject({ code: 9 })
   })
 

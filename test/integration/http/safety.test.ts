@@ -47,11 +47,54 @@ const ROUTES = [
 
 describe('with a token', () => {
   test.each(ROUTES)('%s %s is answered with 401 without it', async (method, path) => {
-    for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: `Basic ${TOKEN}` }]) {
-      const answer = await lane.call(method, path, undefined, headers)
+    const answer = await lane.call(method, path)
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    expect(await answer.json()).toMatchObject({ message: expect.stringContaining('token') })
+  })
+
+  test.each(['Bearer wrong', `Basic ${TOKEN}`, `Bearer ${TOKEN}x`, 'Bearer'])(
+    'a header that holds another one is answered with 401: %s',
+    async (authorization) => {
+      const answer = await lane.call('GET', '/v1/status', undefined, { authorization })
       expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
-      expect(await answer.json()).toMatchObject({ message: expect.stringContaining('token') })
+    },
+  )
+
+  test('guessing it by a header is turned away after a few tries, and the right one never is', async () => {
+    const served = await startServedLane(redis, { authToken: TOKEN })
+    const guess = () => served.call('GET', '/v1/status', undefined, { authorization: 'Bearer a-guess' })
+    for (let i = 0; i < 10; i++) expect((await guess()).status).toBe(401)
+    const turnedAway = await guess()
+    expect([turnedAway.status, Number(turnedAway.headers.get('retry-after'))]).toEqual([429, expect.any(Number)])
+    expect(Number(turnedAway.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await turnedAway.json()).toMatchObject({ code: 8 })
+    for (let i = 0; i < 20; i++) expect((await served.call('GET', '/v1/status', undefined, BEARER)).status).toBe(200)
+    // Who shows none guesses nothing.
+    expect((await served.call('GET', '/v1/status')).status).toBe(401)
+    await served.close()
+  })
+
+  test('signing out ends the session in every process, and no other one', async () => {
+    const other = await startServedLane(redis, { authToken: TOKEN, queueName: lane.lane.queueName })
+    const [mine, another] = [await sessionOf(lane), await sessionOf(lane)]
+    const copy = { cookie: mine }
+    expect((await other.call('GET', '/v1/status', undefined, copy)).status).toBe(200)
+    expect((await lane.call('POST', '/sign-out', undefined, copy)).status).toBe(303)
+    for (const served of [lane, other]) {
+      expect((await served.call('GET', '/v1/status', undefined, copy)).status).toBe(401)
+      expect((await served.call('POST', '/v1/lane/open', undefined, copy)).status).toBe(401)
+      expect((await served.call('GET', '/v1/status', undefined, { cookie: another })).status).toBe(200)
     }
+    await other.close()
+  })
+
+  test('what is remembered of a session that was ended goes when the session would have', async () => {
+    const cookie = await sessionOf(lane)
+    await lane.call('POST', '/sign-out', undefined, { cookie })
+    const [, id = ''] = cookie.split('.')
+    const ttl = await redis.client().pttl(lane.lane.endedSession(id))
+    expect(ttl).toBeGreaterThan(11.9 * 3_600_000)
+    expect(ttl).toBeLessThanOrEqual(12 * 3_600_000)
   })
 
   test('every route of the document is among those that were tried', async () => {
@@ -94,8 +137,8 @@ describe('with a token', () => {
     const [session = ''] = cookie.split(';')
     expect((await lane.call('GET', '/docs', undefined, { ...html, cookie: session })).status).toBe(200)
 
-    const [until, signature] = session.split(/[=.]/).slice(1)
-    const forged = `sift-run-updater-session=${Number(until) + 1}.${signature}`
+    const [until, id, signature] = session.split(/[=.]/).slice(1)
+    const forged = `sift-run-updater-session=${Number(until) + 1}.${id}.${signature}`
     expect((await lane.call('GET', '/v1/status', undefined, { cookie: forged })).status).toBe(401)
   })
 
@@ -174,6 +217,11 @@ function post(served: ServedLane, path: string, body: unknown, headers: Record<s
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   })
+}
+
+async function sessionOf(served: ServedLane): Promise<string> {
+  const { headers } = await signIn(served, { token: TOKEN })
+  return String(headers['set-cookie']).split(';')[0] ?? ''
 }
 
 function signIn(served: ServedLane, form: Record<string, string>) {

@@ -44,6 +44,24 @@ describe('close', () => {
     expect(pipeline.simulator.runs.size).toBe(3)
   })
 
+  test.each([
+    ['with nothing to do', 0],
+    ['with requests in flight', 3],
+  ])('ends also where Redis hangs, %s', async (_what, runs) => {
+    pipeline.simulator.setFaults({ latencyMs: 20_000 })
+    const worker = pipeline.addWorker()
+    await worker.ready()
+    await pipeline.producer.enqueueMany(
+      Array.from({ length: runs }, (_, index) => ({ run: { runId: `run-${index}`, name: 'n' } })),
+    )
+    if (runs > 0) await pipeline.simulator.next('request')
+    redis.freeze()
+    const start = performance.now()
+    await worker.close({ timeoutMs: 100 })
+    expect(performance.now() - start).toBeLessThan(4_000)
+    redis.thaw()
+  })
+
   test('a worker that never reached Redis ends at once', async () => {
     await redis.kill()
     const worker = pipeline.addWorker()

@@ -37,6 +37,26 @@ describe('the sweeper', () => {
     expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
   })
 
+  test('sends a run whose job a person has moved a year ahead', async () => {
+    const slow = pipeline.addProducer({ coalesceWindowMs: 500 })
+    const { generation } = await slow.enqueue({ run: { runId: 'run-1', name: 'n' } })
+    const { queue } = pipeline.flushQueue
+    const nextYear = (Date.now() + 365 * 86_400_000) * 0x1000
+    await redis.client().zadd(queue.toKey('delayed'), nextYear, `run-1.${generation}`)
+    pipeline.addWorker()
+    await pipeline.drained()
+    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
+  })
+
+  test('leaves a job alone that is due within a window of an hour', async () => {
+    const slow = pipeline.addProducer({ coalesceWindowMs: 3_600_000 })
+    const { generation } = await slow.enqueue({ run: { runId: 'run-1', name: 'n' } })
+    await loseJobOf('run-2')
+    pipeline.addWorker()
+    await waitFor('the sweep', () => pipeline.simulator.runs.has('run-2'))
+    expect(await pipeline.flushQueue.queue.getRanges(['delayed'])).toEqual([`run-1.${generation}`])
+  })
+
   test('passes over a key that is no pending update, names it, and goes on with the others', async () => {
     await putStrangeKeyAt('strange')
     await loseJobOf('run-1')
