@@ -16,6 +16,9 @@ const NOT_READY_MS = 2_000
 /** Requests in flight may finish; whatever hangs for longer is cut, within two seconds more. A container has ten in all. */
 const CLOSE_TIMEOUT_MS = 5_000
 
+/** Characters. A shorter token may be a word. */
+const SHORT_TOKEN = 16
+
 interface ServeCommandOptions {
   readonly worker?: true
 }
@@ -38,6 +41,9 @@ export function createServeCommand(): Command {
 async function serve(config: Config, hasWorker: boolean): Promise<void> {
   refuseOpenAddress(config)
   const logger = createLogger(config.LOG_LEVEL)
+  if (config.AUTH_TOKEN !== undefined && config.AUTH_TOKEN.length < SHORT_TOKEN) {
+    logger.warn('AUTH_TOKEN is short enough to be guessed; make a better one with: openssl rand -hex 32')
+  }
   const stop = onStop()
   const worker = hasWorker ? await startWorker(config, logger) : undefined
   let server: LaneServer | undefined

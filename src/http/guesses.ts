@@ -2,8 +2,13 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HttpError } from './http-error.js'
 
-/** How often one address may show a wrong token, as a header or on the sign-in page, and in what time. */
-export const GUESSES = { max: 10, timeWindow: 60_000 } as const
+const MINUTE_MS = 60_000
+
+/** How often one address may send the sign-in page, with whatever token. */
+export const SIGN_INS = { max: 10, timeWindow: MINUTE_MS } as const
+
+/** How often one address may show a wrong token in a header. A program whose token was changed tries again and again. */
+const WRONG_TOKENS = { max: 100, timeWindow: MINUTE_MS } as const
 
 /** To be called for each wrong token, and for wrong ones only: the right one is let in whatever came before. */
 export type CountGuess = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
@@ -12,10 +17,9 @@ export type CountGuess = (request: FastifyRequest, reply: FastifyReply) => Promi
 export async function limitGuesses(server: FastifyInstance): Promise<CountGuess> {
   await server.register(rateLimit, {
     global: false,
-    ...GUESSES,
     errorResponseBuilder: (_request, { after }) => new HttpError(429, `too many tries; try again in ${after}`),
   })
-  const count = server.createRateLimit()
+  const count = server.createRateLimit(WRONG_TOKENS)
   return async (request, reply) => {
     const guesses = await count(request)
     if (guesses.isAllowed || !guesses.isExceeded) return

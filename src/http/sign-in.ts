@@ -1,7 +1,7 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
 import type { EndedSessions } from './ended-sessions.js'
-import { GUESSES } from './guesses.js'
+import { SIGN_INS } from './guesses.js'
 import { escapeHtml, page } from './page.js'
 import { type AuthToken, SESSION_MS } from './token.js'
 
@@ -26,7 +26,7 @@ export const signInRoutes: FastifyPluginAsync<SignInParts> = async (server, { to
     return reply.type('text/html; charset=utf-8').send(signInPage(localPath(request.query)))
   })
 
-  server.post('/sign-in', { config: { ...isOpen, rateLimit: GUESSES }, schema: hide }, async (request, reply) => {
+  server.post('/sign-in', { config: { ...isOpen, rateLimit: SIGN_INS }, schema: hide }, async (request, reply) => {
     const { token: given } = (request.body ?? {}) as { token?: unknown }
     const to = localPath(request.body)
     if (typeof given !== 'string' || !token.is(given)) {
