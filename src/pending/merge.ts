@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
-import type { FieldPath } from '../run/fields.js'
+import { FIELDS, type FieldPath } from '../run/fields.js'
 import type { ParsedUpdate } from '../run/parse.js'
 import { formatStamp, toWrites } from './entry.js'
 import { SCRIPTS } from './scripts.js'
@@ -64,19 +64,15 @@ export async function mergeUpdates(
   updates: readonly MergeUpdate[],
   options: MergeOptions = {},
 ): Promise<MergeReply> {
-  const reply = (await SCRIPTS.mergeUpdates.run(
-    redis,
-    lane,
-    {
-      nowUs: options.nowUs ?? '',
-      notAfterUs: options.notAfterUs === undefined ? '' : Math.floor(options.notAfterUs),
-      futureLimitUs: policy.futureLimitMs * 1000,
-      maxPendingRuns: options.maxPendingRuns ?? 0,
-      memoryIsShort: options.memoryIsShort ? 1 : 0,
-      updates: JSON.stringify(updates.map(layOut)),
-    },
-    { keys: updates.flatMap(({ runId }) => [lane.pending(runId), lane.sent(runId)]) },
-  )) as ['too_late', string] | ['merged', string, string, string, ...MergedReply[]]
+  const reply = (await SCRIPTS.mergeUpdates.run(redis, lane, {
+    nowUs: options.nowUs ?? '',
+    notAfterUs: options.notAfterUs === undefined ? '' : Math.floor(options.notAfterUs),
+    futureLimitUs: policy.futureLimitMs * 1000,
+    maxPendingRuns: options.maxPendingRuns ?? 0,
+    memoryIsShort: options.memoryIsShort ? 1 : 0,
+    firstPaths: FIRST_PATHS,
+    updates: JSON.stringify(updates.map(layOut)),
+  })) as ['too_late', string] | ['merged', string, string, string, ...MergedReply[]]
   const nowUs = Number(reply[1])
   if (reply[0] === 'too_late') return { kind: 'too_late', nowUs }
   const [, , arrivedText, firstSequence, ...items] = reply
@@ -87,10 +83,14 @@ export async function mergeUpdates(
   return { kind: 'merged', nowUs, clockAheadMs: (arrivedUs - nowUs) / 1000, results }
 }
 
+const FIRST_PATHS = FIELDS.filter(({ merge }) => merge === 'first')
+  .map(({ path }) => path)
+  .join(' ')
+
 /** An update as the script takes it. All of it is text: what cjson does to numbers and to values is not ours to find out. */
 function layOut({ runId, writes, observedAtUs, tie = 0, source = '', origin = '', isAwaited }: MergeUpdate): string[] {
   const parts = [runId, source, observedAtUs?.toString() ?? '', String(tie), origin, isAwaited ? '1' : '']
-  for (const { path, rule, json } of toWrites(writes)) parts.push(path, rule, json)
+  for (const { path, json } of toWrites(writes)) parts.push(path, json)
   return parts
 }
 

@@ -5,16 +5,18 @@
 -- KEYS[1] index
 -- KEYS[2] sequence
 -- KEYS[3] clock
--- KEYS[..] for each update: its run's pending, its run's sent
+-- KEYS[4] pendingPrefix    with a run's id: its pending. Two long keys an update would be half of what is sent, and all
+--                          keys of a lane are in one slot of a Redis Cluster
+-- KEYS[5] sentPrefix       with a run's id: its sent
 --
 -- ARGV[1] nowUs           the clock of Redis, where a test hands it in; empty: TIME
 -- ARGV[2] notAfterUs      the latest time at which this may still run; empty: any
 -- ARGV[3] futureLimitUs   how far ahead of Redis's clock an observation may lie
 -- ARGV[4] maxPendingRuns  at this many, no new run is taken; 0: no limit
 -- ARGV[5] memoryIsShort   1: no new run is taken
--- ARGV[6] updates         JSON: for each update {run id, source, observed us or '', tie, origin or '', '1' if somebody
---                         waits for its outcome or '', path, rule, JSON of the value, path, ...}; a rule is 'latest' or
---                         'first', the value 'null' clears
+-- ARGV[6] firstPaths      the paths that go by the rule 'first', separated by spaces; all others go by 'latest'
+-- ARGV[7] updates         JSON: for each update {run id, source, observed us or '', tie, origin or '', '1' if somebody
+--                         waits for its outcome or '', path, JSON of the value, path, ...}; the value 'null' clears
 --
 -- Returns {'too_late', now us}
 --      or {'merged', now us, arrived us, sequence of the first update, update, update, ...}, each update being
@@ -28,14 +30,14 @@
 -- @include generation.lua
 -- @include origins.lua
 
-local indexKey, sequenceKey, clockKey = KEYS[1], KEYS[2], KEYS[3]
+local indexKey, sequenceKey, clockKey, pendingPrefix, sentPrefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local nowUs = readNowUs(ARGV[1])
 local notAfterUs = tonumber(ARGV[2])
 local futureLimitUs = tonumber(ARGV[3])
 local maxPendingRuns = tonumber(ARGV[4])
 local memoryIsShort = ARGV[5] == '1'
-local updates = cjson.decode(ARGV[6])
-local FIRST_UPDATE_KEY = 4
+local firstPaths = setOf(ARGV[6])
+local updates = cjson.decode(ARGV[7])
 
 if notAfterUs and nowUs > notAfterUs then
   return { 'too_late', digits(nowUs) }
@@ -47,16 +49,26 @@ redis.call('SET', clockKey, digits(arrivedUs))
 
 local firstSequence = redis.call('INCRBY', sequenceKey, #updates) - #updates + 1
 local arrivedText = digits(arrivedUs)
+local stampEnd = ' ' .. arrivedText .. ' 0 '
 
 local NONE = {}
+
+-- Runs of a batch have often had equally many updates: a number that is written costs more than one that is looked up.
+local oneMore = setmetatable({}, {
+  __index = function(texts, count)
+    texts[count] = digits((tonumber(count) or 0) + 1)
+    return texts[count]
+  end,
+})
 
 local function refused(status)
   return { status, '', 0, '', '', '' }
 end
 
-local function mergeUpdate(update, sequence, pendingKey, sentKey)
+local function mergeUpdate(update, sequence)
   local runId, source, observedText, tie = update[1], update[2], update[3], update[4]
   local origin, isAwaited = update[5], update[6] == '1'
+  local pendingKey = pendingPrefix .. runId
   local observedUs = arrivedUs
   if observedText == '' then
     observedText = arrivedText
@@ -67,7 +79,7 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
     end
   end
   -- As makeStamp would write it. A sequence has fewer than the 14 digits that Lua itself writes in full.
-  local stamp = observedText .. ' ' .. tie .. ' ' .. sequence .. ' ' .. arrivedText .. ' 0 ' .. source
+  local stamp = observedText .. ' ' .. tie .. ' ' .. sequence .. stampEnd .. source
 
   local known = redis.pcall('HMGET', pendingKey, 'generation', 'newestUs', 'updates')
   if known.err then
@@ -75,6 +87,7 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
   end
   local generation, mark = known[1], tonumber(known[2] or '')
   if not generation then
+    local sentKey = sentPrefix .. runId
     local sent = redis.pcall('HMGET', sentKey, 'newestUs')
     if sent.err then
       return refused('unreadable')
@@ -84,10 +97,11 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
 
   local taken, stale, conflicting, holder, isKnown = nil, NONE, NONE, '', false
   if mark and observedUs >= mark then
-    taken = takeAll(update, stamp)
+    taken = takeAll(update, stamp, firstPaths)
   end
   if not taken then
-    taken, stale, conflicting, holder, isKnown = judgeEach(update, stamp, pendingKey, sentKey)
+    local sentKey = sentPrefix .. runId
+    taken, stale, conflicting, holder, isKnown = judgeEach(update, stamp, firstPaths, pendingKey, sentKey)
     if not taken then
       return refused('unreadable')
     end
@@ -102,11 +116,9 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
       generation = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)
       addJob = 1
     end
-    -- Numbers go to Redis with 17 digits, whatever tostring does.
-    local raised = mark and raisedMark(mark, observedUs, tonumber(tie))
-    if raised ~= mark then
+    if mark and (observedUs > mark or tie ~= '0') then
       taken[#taken + 1] = 'newestUs'
-      taken[#taken + 1] = raised
+      taken[#taken + 1] = tie == '0' and observedText or digits(raisedMark(mark, observedUs, tonumber(tie)))
     end
     if origin ~= '' then
       addOrigin(pendingKey, origin)
@@ -118,7 +130,7 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
       taken[#taken + 1] = '1'
     end
     taken[#taken + 1] = 'updates'
-    taken[#taken + 1] = (tonumber(known[3] or '') or 0) + 1
+    taken[#taken + 1] = oneMore[known[3] or '0']
     redis.call('HSET', pendingKey, unpack(taken))
   end
 
@@ -134,9 +146,9 @@ local function mergeUpdate(update, sequence, pendingKey, sentKey)
   return { status, generation or '', addJob, table.concat(stale, ' '), table.concat(conflicting, ' '), holder }
 end
 
+local REPLY_HEAD = 4
 local reply = { 'merged', digits(nowUs), arrivedText, digits(firstSequence) }
-for i, update in ipairs(updates) do
-  local key = FIRST_UPDATE_KEY + 2 * (i - 1)
-  reply[#reply + 1] = mergeUpdate(update, firstSequence + i - 1, KEYS[key], KEYS[key + 1])
+for i = 1, #updates do
+  reply[REPLY_HEAD + i] = mergeUpdate(updates[i], firstSequence + i - 1)
 end
 return reply

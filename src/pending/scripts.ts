@@ -6,8 +6,8 @@ const file = (name: string): URL => new URL(`./${name}.lua`, import.meta.url)
 export const SCRIPTS = {
   mergeUpdates: new Script(
     file('mergeUpdates'),
-    ['index', 'sequence', 'clock'],
-    ['nowUs', 'notAfterUs', 'futureLimitUs', 'maxPendingRuns', 'memoryIsShort', 'updates'],
+    ['index', 'sequence', 'clock', 'pendingPrefix', 'sentPrefix'],
+    ['nowUs', 'notAfterUs', 'futureLimitUs', 'maxPendingRuns', 'memoryIsShort', 'firstPaths', 'updates'],
   ),
   redriveWrites: new Script(file('redriveWrites'), ['index', 'sequence', 'pending', 'sent'], ['nowUs', 'runId']),
   takeTurn: new Script(

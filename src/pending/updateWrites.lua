@@ -1,8 +1,8 @@
 -- What an update writes, as the fields and values of its run's pending hash. An update is a list: run id, source,
--- observed us or '', tie, origin or '', '1' if it is awaited or '', and for each write its path, rule and JSON.
+-- observed us or '', tie, origin or '', '1' if it is awaited or '', and for each write its path and JSON.
 -- @include judge.lua
 
-local FIRST_WRITE, PARTS_OF_A_WRITE = 7, 3
+local FIRST_WRITE, PARTS_OF_A_WRITE = 7, 2
 
 -- Field names by path, made once: a string that is built costs more than one that is looked up.
 local function fieldNames(kind)
@@ -15,16 +15,24 @@ local function fieldNames(kind)
 end
 local stampFields, valueFields = fieldNames('stamp'), fieldNames('value')
 
+local function setOf(list)
+  local set = {}
+  for member in string.gmatch(list, '%S+') do
+    set[member] = true
+  end
+  return set
+end
+
 -- All writes are taken, or none where one of them goes by another rule than the order.
-local function takeAll(update, stamp)
+local function takeAll(update, stamp, firstPaths)
   local taken, count = {}, 0
   for i = FIRST_WRITE, #update, PARTS_OF_A_WRITE do
     local path = update[i]
-    if update[i + 1] ~= 'latest' then
+    if firstPaths[path] then
       return nil
     end
     taken[count + 1], taken[count + 2] = stampFields[path], stamp
-    taken[count + 3], taken[count + 4] = valueFields[path], update[i + 2]
+    taken[count + 3], taken[count + 4] = valueFields[path], update[i + 1]
     count = count + 4
   end
   return taken
@@ -32,11 +40,12 @@ end
 
 -- Judges each write by what is known of its field. Returns what to take, and the lists of the reply; or nil where a
 -- person has put something there that is no hash: that must cost this run only, not the batch.
-local function judgeEach(update, stamp, pendingKey, sentKey)
+local function judgeEach(update, stamp, firstPaths, pendingKey, sentKey)
   local order = readOrder(stamp)
   local taken, stale, conflicting, holder, isKnown = {}, {}, {}, '', false
   for i = FIRST_WRITE, #update, PARTS_OF_A_WRITE do
-    local path, rule, value = update[i], update[i + 1], update[i + 2]
+    local path, value = update[i], update[i + 1]
+    local rule = firstPaths[path] and 'first' or 'latest'
     local pending = redis.call('HMGET', pendingKey, stampFields[path], valueFields[path])
     local sent = redis.pcall('HMGET', sentKey, 'applied:' .. path, valueFields[path])
     if sent.err then

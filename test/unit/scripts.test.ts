@@ -44,7 +44,7 @@ describe.each(SCRIPTS)('the script $name', ({ name, script }) => {
   test('names each of them in its first lines, and nowhere below goes by a bare index', () => {
     const named = namesGiven(head)
     expect(script.keys.map((_key, index) => named.get(`KEYS[${index + 1}]`))).toEqual(
-      script.keys.map((key) => `${key}Key`),
+      script.keys.map((key) => (key.endsWith('Prefix') ? key : `${key}Key`)),
     )
     expect(script.args.map((_arg, index) => named.get(`ARGV[${index + 1}]`))).toEqual(script.args)
     expect(body.slice(head.length)).not.toMatch(/(KEYS|ARGV)\[\d+\]/)
@@ -68,15 +68,17 @@ test('each Lua file is a script with a typed caller, or included in one', () => 
   expect(FILES.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([])
 })
 
-// A Redis Cluster must be told all keys of a script in KEYS, and runs none that touches another.
-test.each(FILES)('$name builds no key: each command goes to one that was handed in', ({ source }) => {
+// All keys of a lane come from one function, and a Redis Cluster runs no script that touches another slot.
+test.each(FILES)('$name sends each command to a key that was handed in, or to that of a run under a prefix that was', ({
+  source,
+}) => {
   for (const [call, command, first] of source.matchAll(/redis\.p?call\('(\w+)'(?:, ([^,)]+))?/g)) {
     if (command === 'TIME') continue
     if (command === 'PUBLISH') expect(first, call).toBe('channel')
     else expect(first, call).toMatch(/^[a-z]+Key$/)
   }
   // What ends in Key was handed in: by KEYS in a script's first lines, or as a parameter.
-  expect(source).not.toMatch(/\w+Key\b(?:, \w+)* = (?!KEYS\[)/)
+  expect(source).not.toMatch(/\w+Key\b(?:, \w+)* = (?!KEYS\[|\w+Prefix \.\. runId\b)/)
 })
 
 function documented(source: string, kind: 'KEYS' | 'ARGV'): string[] {
