@@ -183,7 +183,7 @@ export class DeadLetters {
   }
 
   async #countGone(as: 'redriven' | 'removed', ids: readonly string[]): Promise<void> {
-    await SCRIPTS.noteGone.run(this.#redis, this.#keys, { as }, { args: ids })
+    await SCRIPTS.noteGone.run(this.#redis, this.#keys, { as }, ids)
   }
 }
 

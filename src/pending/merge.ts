@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
+import { isNotLoaded } from '../redis/script.js'
 import { FIELDS, type FieldPath } from '../run/fields.js'
 import type { ParsedUpdate } from '../run/parse.js'
 import { formatStamp, toWrites } from './entry.js'
@@ -34,6 +35,7 @@ export interface Merged {
 
 export type MergeReply =
   | { readonly kind: 'too_late'; readonly nowUs: number }
+  | { readonly kind: 'not_loaded' }
   | {
       readonly kind: 'merged'
       readonly nowUs: number
@@ -52,9 +54,14 @@ export interface MergeOptions {
   readonly nowUs?: number
 }
 
+/** Hands the script to Redis, so that merges run in the order in which they are sent. */
+export async function loadMerge(redis: Redis): Promise<void> {
+  await SCRIPTS.mergeUpdates.load(redis)
+}
+
 /**
- * Merges a batch of updates into what is pending, in their order, in one atomic step: all of it runs, or (too late)
- * nothing does.
+ * Merges a batch of updates into what is pending, in their order, in one atomic step: all of it runs, or (too late, or
+ * Redis does not have the script) nothing does.
  * @throws what ioredis throws: then the batch may or may not have been merged.
  */
 export async function mergeUpdates(
@@ -64,7 +71,7 @@ export async function mergeUpdates(
   updates: readonly MergeUpdate[],
   options: MergeOptions = {},
 ): Promise<MergeReply> {
-  const reply = (await SCRIPTS.mergeUpdates.run(redis, lane, {
+  const args = {
     nowUs: options.nowUs ?? '',
     notAfterUs: options.notAfterUs === undefined ? '' : Math.floor(options.notAfterUs),
     futureLimitUs: policy.futureLimitMs * 1000,
@@ -72,7 +79,14 @@ export async function mergeUpdates(
     memoryIsShort: options.memoryIsShort ? 1 : 0,
     firstPaths: FIRST_PATHS,
     updates: JSON.stringify(updates.map(layOut)),
-  })) as ['too_late', string] | ['merged', string, string, string, ...MergedReply[]]
+  }
+  let reply: MergeUpdatesReply
+  try {
+    reply = (await SCRIPTS.mergeUpdates.runLoaded(redis, lane, args)) as MergeUpdatesReply
+  } catch (error) {
+    if (isNotLoaded(error)) return { kind: 'not_loaded' }
+    throw error
+  }
   const nowUs = Number(reply[1])
   if (reply[0] === 'too_late') return { kind: 'too_late', nowUs }
   const [, , arrivedText, firstSequence, ...items] = reply
@@ -98,6 +112,8 @@ function stampOf({ observedAtUs, tie = 0, source = '' }: MergeUpdate, arrivedUs:
   const observedUs = observedAtUs === undefined ? arrivedUs : Number(observedAtUs)
   return formatStamp({ observedUs, tie, sequence }, arrivedUs, source)
 }
+
+type MergeUpdatesReply = ['too_late', string] | ['merged', string, string, string, ...MergedReply[]]
 
 type MergedReply =
   | string

@@ -142,7 +142,7 @@ export class PendingUpdates {
       this.#redis,
       this.#keys(runId),
       { outcome: JSON.stringify(outcome), ...this.#announcement(ended) },
-      { args: writes.flatMap(({ path, stamp }) => [path, stamp]) },
+      writes.flatMap(({ path, stamp }) => [path, stamp]),
     )
   }
 
@@ -195,7 +195,7 @@ export class PendingUpdates {
       this.#redis,
       this.#keys(runId),
       { nowUs: this.nowUs, runId },
-      { args: writes.flatMap(({ path, rule, json, stamp }) => [path, rule, json, stamp]) },
+      writes.flatMap(({ path, rule, json, stamp }) => [path, rule, json, stamp]),
     )) as [string, number, string, string, string, string]
     return {
       generation: generation || null,
@@ -242,8 +242,8 @@ export class PendingUpdates {
   }
 }
 
-function listOf({ writes }: Applied): { args: string[] } {
-  return { args: writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json]) }
+function listOf({ writes }: Applied): string[] {
+  return writes.flatMap(({ path, stamp, rule, json }) => [path, stamp, rule, json])
 }
 
 function readReleased(reply: unknown): Released {

@@ -1,33 +1,33 @@
 /**
- * The way of updates into Redis, one batch at a time. What comes while a batch is on its way goes with the next one,
- * together: so the order of the calls is the order of arrival, and many small calls cost as much as one large one.
+ * The way of updates into Redis, in the order of the calls. Calls of the same moment go together, so many small ones cost
+ * as much as a large one. A few batches are on their way at once, so that Redis has the next one when it is done with
+ * one; it takes them up in the order in which they were sent, and that is the order of arrival.
  *
  *  - Each call has a deadline. It ends by then, and what it asked for does not happen later: a merge is told the latest
  *    time of Redis at which it may still run, since it may lie in a socket's buffer while Redis is stopped.
- *  - A batch that came too late was surely not taken, and is sent once more, with the time that its answer told.
+ *  - A batch that came too late was surely not taken, nor was one whose script Redis had forgotten. It is sent once more,
+ *    with the time that its answer told, once no other is on its way: never after one that came behind it.
  */
 import type { Redis } from 'ioredis'
 import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import type { FactEmitter } from '../events.js'
 import { refuseOtherLayout } from '../pending/layout.js'
-import { type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
+import { loadMerge, type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
 import type { Policy } from '../policy.js'
 import type { Lane } from '../redis/lane.js'
 import { describeRedis } from '../redis/redis-source.js'
 import { MemoryWatch } from './memory-watch.js'
 import { RedisClock } from './redis-clock.js'
 
-/** As many updates as one script merges: more would keep Redis from others for too long. */
-const BATCH_SIZE = 500
+/** As many updates as go together: more would keep Redis from others for longer, and waiting for its answer. */
+const BATCH_SIZE = 64
+const BATCHES_ON_THE_WAY = 4
 
 /** A clock that was set back is worth a warning from here on. */
 const CLOCK_AHEAD_WARNING_MS = 5_000
 
 /** Timers may fire a moment early, and a failure must not be told before the merge's time is over. */
 const TIMER_SLACK_US = 5_000
-
-/** Told too late twice, the batch would need a Redis that answers within what is left of its deadline. */
-const TOO_LATE = 'Redis took the update up too late, so it was not taken'
 
 export interface MergeLimits {
   /** At this many pending runs, no new one is taken; 0: no limit. */
@@ -41,6 +41,7 @@ interface Waiting {
   readonly deadline: number
   readonly resolve: (merged: readonly Merged[]) => void
   readonly reject: (error: RedisUnavailableError | ConfigurationError) => void
+  readonly isSecondTry: boolean
 }
 
 export class MergeQueue {
@@ -53,7 +54,11 @@ export class MergeQueue {
   readonly #memory: MemoryWatch
   /** In the order of the calls; their deadlines rise. */
   #waiting: Waiting[] = []
-  #isRunning = false
+  /** Surely not taken: they go again, before all others, once nothing is on its way. */
+  readonly #putOff = new Set<Waiting>()
+  #isSending = false
+  #onTheWay = 0
+  #isLoaded = false
   #warnedOfClock = false
   /** What the connection told last; undefined while there is one. */
   #trouble: Error | undefined
@@ -66,7 +71,10 @@ export class MergeQueue {
     this.#facts = facts
     this.#memory = new MemoryWatch(redis, limits.maxRedisMemoryPercent)
     // The next connection may lead to another server, with another clock.
-    redis.on('close', () => this.#clock.forget())
+    redis.on('close', () => {
+      this.#clock.forget()
+      this.#isLoaded = false
+    })
     redis.on('ready', () => {
       this.#trouble = undefined
     })
@@ -78,22 +86,41 @@ export class MergeQueue {
   }
 
   /**
-   * Merges at most BATCH_SIZE updates, all at once.
+   * Merges updates, all at once.
    * @throws RedisUnavailableError by the deadline.
    */
   merge(updates: readonly MergeUpdate[], deadline: number): Promise<readonly Merged[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ updates, deadline, resolve, reject })
-      if (!this.#isRunning) void this.#run()
+      this.#waiting.push({ updates, deadline, resolve, reject, isSecondTry: false })
+      void this.#sendAll()
     })
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true
-    // Calls of the same tick go together.
-    await null
-    while (this.#waiting.length > 0) await this.#mergeBatch(this.#takeBatch())
-    this.#isRunning = false
+  async #sendAll(): Promise<void> {
+    if (this.#isSending) return
+    this.#isSending = true
+    // Whatever is about to call goes together.
+    await new Promise((resolve) => process.nextTick(resolve))
+    while (this.#waiting.length > 0 && this.#putOff.size === 0 && this.#onTheWay < BATCHES_ON_THE_WAY) {
+      const batch = this.#takeBatch()
+      this.#onTheWay++
+      await new Promise<void>((onSent) => {
+        void this.#mergeBatch(batch, onSent).then(() => {
+          onSent()
+          this.#noteEnd()
+        })
+      })
+    }
+    this.#isSending = false
+  }
+
+  #noteEnd(): void {
+    this.#onTheWay--
+    if (this.#onTheWay === 0) {
+      this.#waiting.unshift(...[...this.#putOff].map((call) => ({ ...call, isSecondTry: true })))
+      this.#putOff.clear()
+    }
+    void this.#sendAll()
   }
 
   #takeBatch(): Waiting[] {
@@ -107,38 +134,52 @@ export class MergeQueue {
     return this.#waiting.splice(0, count)
   }
 
-  /** Never throws: each of the calls is told on its own. */
-  async #mergeBatch(batch: readonly Waiting[]): Promise<void> {
-    let left = batch
+  /** Never throws: each of the calls is told on its own. `onSent`: what is sent from now on comes behind. */
+  async #mergeBatch(batch: readonly Waiting[], onSent: () => void): Promise<void> {
     let wasSent = false
     try {
-      for (let attempt = 1; left.length > 0; attempt++) {
-        // What came too late before was not taken.
-        wasSent = false
-        const reply = await this.#send(left, () => {
-          wasSent = true
-        })
-        this.#clock.note(reply.nowUs)
-        if (reply.kind === 'merged') {
-          this.#noteClock(reply.clockAheadMs)
-          return hand(left, reply.results)
-        }
-        // Those whose time is not over have another chance, once: the clock is known better now.
-        const late = attempt > 1 ? left : left.filter(({ deadline }) => deadline <= performance.now())
-        left = left.filter((call) => !late.includes(call))
-        for (const call of late) call.reject(new RedisUnavailableError(`${TOO_LATE}; send it again`))
+      const reply = await this.#send(batch, () => {
+        wasSent = true
+        onSent()
+      })
+      if (reply.kind !== 'not_loaded') this.#clock.note(reply.nowUs)
+      if (reply.kind === 'merged') {
+        this.#noteClock(reply.clockAheadMs)
+        this.#refusePutOff()
+        return hand(batch, reply.results)
       }
+      if (reply.kind === 'not_loaded') this.#isLoaded = false
+      for (const call of batch) this.#tryAgain(call)
     } catch (error) {
       if (error instanceof ConfigurationError) {
-        for (const call of left) call.reject(error)
+        for (const call of batch) call.reject(error)
         return
       }
       const cause = error instanceof Error ? error : new Error(String(error))
       // Where the connection was cut or a command timed out early, the merge may still lie in a socket's buffer, and run
       // until its time is over: nobody is told of a failure before.
-      await until(Math.min(...left.map(({ deadline }) => deadline)))
-      for (const call of left) call.reject(this.#unavailable(cause, wasSent))
+      await until(Math.min(...batch.map(({ deadline }) => deadline)))
+      for (const call of batch) call.reject(this.#unavailable(cause, wasSent))
     }
+  }
+
+  /** Once, and where its time is not over. */
+  #tryAgain(call: Waiting): void {
+    if (call.isSecondTry || call.deadline <= performance.now()) {
+      call.reject(notTaken())
+      return
+    }
+    this.#putOff.add(call)
+    // What it waits for may hang for longer.
+    void until(call.deadline).then(() => {
+      if (this.#putOff.delete(call)) call.reject(notTaken())
+    })
+  }
+
+  /** One that was sent behind them was taken: they must not come after it. */
+  #refusePutOff(): void {
+    for (const call of this.#putOff) call.reject(notTaken())
+    this.#putOff.clear()
   }
 
   async #send(calls: readonly Waiting[], onSent: () => void): Promise<MergeReply> {
@@ -164,9 +205,11 @@ export class MergeQueue {
 
   /** Waits until the connection is there and has told Redis's time. The deadline is the caller's affair. */
   async #becomeReady(): Promise<void> {
-    while (this.#redis.status !== 'ready' || !this.#clock.isKnown) {
+    while (this.#redis.status !== 'ready' || !this.#clock.isKnown || !this.#isLoaded) {
       if (this.#redis.status === 'ready') {
         await refuseOtherLayout(this.#redis, this.#lane)
+        await loadMerge(this.#redis)
+        this.#isLoaded = true
         const [seconds, microseconds] = await this.#redis.time()
         this.#clock.note(Number(seconds) * 1_000_000 + Number(microseconds))
         await this.#memory.look()
@@ -192,6 +235,10 @@ export class MergeQueue {
       { cause },
     )
   }
+}
+
+function notTaken(): RedisUnavailableError {
+  return new RedisUnavailableError('Redis took the update up too late, so it was not taken; send it again')
 }
 
 function hand(calls: readonly Waiting[], results: readonly Merged[]): void {

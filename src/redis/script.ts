@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 
 /**
  * One Lua file and its typed caller. The names in `keys` and `args` are those of the header of the file, in order; a
- * test compares them, so that they can't drift. What comes after the named ones (a batch, a list of fields) is `rest`.
+ * test compares them, so that they can't drift. What comes after the named ones (a list of fields, say) is `rest`.
  *
  * A line `-- @include ../folder/name.lua` is replaced by that file, so that scripts share their rules.
  */
@@ -29,20 +29,46 @@ export class Script<Key extends string, Arg extends string> {
     redis: Redis,
     keys: Readonly<Record<Key, string>>,
     args: Readonly<Record<Arg, string | number>>,
-    rest: { keys?: readonly string[]; args?: readonly (string | number)[] } = {},
+    rest: readonly (string | number)[] = [],
   ): Promise<unknown> {
-    const allKeys = [...this.keys.map((name) => keys[name]), ...(rest.keys ?? [])]
-    const all = [...allKeys, ...this.args.map((name) => args[name]), ...(rest.args ?? [])]
+    const all = this.#inOrder(keys, args, rest)
     try {
-      return await redis.evalsha(this.sha1, allKeys.length, ...all)
+      return await redis.evalsha(this.sha1, this.keys.length, ...all)
     } catch (error) {
       // Redis forgets its scripts when it restarts, and a replica that takes over may never have had them.
-      if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {
-        return await redis.eval(this.source, allKeys.length, ...all)
-      }
+      if (isNotLoaded(error)) return await redis.eval(this.source, this.keys.length, ...all)
       throw error
     }
   }
+
+  /** Hands the script to Redis, for `runLoaded`. */
+  async load(redis: Redis): Promise<void> {
+    await redis.script('LOAD', this.source)
+  }
+
+  /**
+   * Runs the script in its turn on the connection, or not at all.
+   * @throws what `isNotLoaded` tells, where Redis does not have the script.
+   */
+  async runLoaded(
+    redis: Redis,
+    keys: Readonly<Record<Key, string>>,
+    args: Readonly<Record<Arg, string | number>>,
+  ): Promise<unknown> {
+    return await redis.evalsha(this.sha1, this.keys.length, ...this.#inOrder(keys, args, []))
+  }
+
+  #inOrder(
+    keys: Readonly<Record<Key, string>>,
+    args: Readonly<Record<Arg, string | number>>,
+    rest: readonly (string | number)[],
+  ): (string | number)[] {
+    return [...this.keys.map((name) => keys[name]), ...this.args.map((name) => args[name]), ...rest]
+  }
+}
+
+export function isNotLoaded(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }
 
 function readWithIncludes(file: URL, seen = new Set<string>()): string {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { mergeUpdates } from '../../../src/pending/merge.js'
+import { loadMerge, mergeUpdates } from '../../../src/pending/merge.js'
 import { expectNoLeaks } from '../../support/leaks.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
 import { START_US, TestLane } from './test-lane.js'
@@ -89,14 +89,18 @@ describe('a merge', () => {
   test('goes by the clock of Redis where no time is handed in', async () => {
     const [seconds] = await redis.time()
     const reply = await mergeUpdates(redis, lane.lane, lane.policy, [{ runId: 'a', writes: { name: 'n' } }])
+    if (reply.kind !== 'merged') throw new Error(`the merge came ${reply.kind}`)
     expect(reply.nowUs / 1e6 - Number(seconds)).toBeLessThan(60)
     expect(reply.nowUs / 1e6 - Number(seconds)).toBeGreaterThanOrEqual(0)
   })
 
-  test('runs though Redis has forgotten its scripts', async () => {
-    await lane.write('a', { name: 'n' })
+  test('merges nothing where Redis has forgotten its scripts, and tells that', async () => {
     await redis.script('FLUSH')
-    expect(await lane.write('a', { name: 'm' })).toMatchObject({ status: 'accepted' })
+    const update = { runId: 'a', writes: { name: 'n' } }
+    expect(await mergeUpdates(redis, lane.lane, lane.policy, [update])).toEqual({ kind: 'not_loaded' })
+    expect(await lane.pendingHash('a')).toEqual({})
+    await loadMerge(redis)
+    expect(await mergeUpdates(redis, lane.lane, lane.policy, [update])).toMatchObject({ kind: 'merged' })
   })
 
   test('that comes too late merges nothing, and tells the time', async () => {

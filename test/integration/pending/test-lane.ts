@@ -1,7 +1,13 @@
 import type { Redis } from 'ioredis'
 import type { Claim, TurnReply } from '../../../src/pending/claim.js'
 import type { Entry } from '../../../src/pending/entry.js'
-import { type Merged, type MergeOptions, type MergeUpdate, mergeUpdates } from '../../../src/pending/merge.js'
+import {
+  loadMerge,
+  type Merged,
+  type MergeOptions,
+  type MergeUpdate,
+  mergeUpdates,
+} from '../../../src/pending/merge.js'
 import { type Holder, PendingUpdates } from '../../../src/pending/pending-updates.js'
 import { DEFAULT_POLICY, type Policy, policyWith } from '../../../src/policy.js'
 import { type Lane, laneOf } from '../../../src/redis/lane.js'
@@ -49,6 +55,7 @@ export class TestLane {
   }
 
   async merge(updates: readonly MergeUpdate[], options: MergeOptions = {}): Promise<readonly Merged[]> {
+    await loadMerge(this.redis)
     const reply = await mergeUpdates(this.redis, this.lane, this.policy, updates, { nowUs: this.nowUs, ...options })
     if (reply.kind !== 'merged') throw new Error(`the merge came ${reply.kind}`)
     return reply.results
