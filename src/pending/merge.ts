@@ -4,7 +4,7 @@ import type { Lane } from '../redis/lane.js'
 import { isNotLoaded } from '../redis/script.js'
 import { FIELDS, type FieldPath } from '../run/fields.js'
 import type { ParsedUpdate } from '../run/parse.js'
-import { formatStamp, toWrites } from './entry.js'
+import { formatStamp } from './entry.js'
 import { SCRIPTS } from './scripts.js'
 
 /** An update on its way into Redis; `tie` orders observations of one instant (the number of an intake job). */
@@ -91,8 +91,8 @@ export async function mergeUpdates(
   if (reply[0] === 'too_late') return { kind: 'too_late', nowUs }
   const [, , arrivedText, firstSequence, ...items] = reply
   const arrivedUs = Number(arrivedText)
-  const results = updates.map((update, index) =>
-    readMerged(items[index], stampOf(update, arrivedUs, Number(firstSequence) + index)),
+  const results = updates.map(
+    (update, index) => new MergedUpdate(items[index], update, arrivedUs, Number(firstSequence) + index),
   )
   return { kind: 'merged', nowUs, clockAheadMs: (arrivedUs - nowUs) / 1000, results }
 }
@@ -104,13 +104,8 @@ const FIRST_PATHS = FIELDS.filter(({ merge }) => merge === 'first')
 /** An update as the script takes it. All of it is text: what cjson does to numbers and to values is not ours to find out. */
 function layOut({ runId, writes, observedAtUs, tie = 0, source = '', origin = '', isAwaited }: MergeUpdate): string[] {
   const parts = [runId, source, observedAtUs?.toString() ?? '', String(tie), origin, isAwaited ? '1' : '']
-  for (const { path, json } of toWrites(writes)) parts.push(path, json)
+  for (const path of Object.keys(writes) as FieldPath[]) parts.push(path, JSON.stringify(writes[path]))
   return parts
-}
-
-function stampOf({ observedAtUs, tie = 0, source = '' }: MergeUpdate, arrivedUs: number, sequence: number): string {
-  const observedUs = observedAtUs === undefined ? arrivedUs : Number(observedAtUs)
-  return formatStamp({ observedUs, tie, sequence }, arrivedUs, source)
 }
 
 type MergeUpdatesReply = ['too_late', string] | ['merged', string, string, string, ...MergedReply[]]
@@ -121,28 +116,38 @@ type MergedReply =
 
 const NONE: readonly FieldPath[] = Object.freeze([])
 
-function readMerged(reply: MergedReply | undefined, stamp: string): Merged {
-  if (reply === undefined) throw new TypeError('an update was merged without a result')
-  if (typeof reply === 'string') {
-    return {
-      status: 'accepted',
-      generation: reply,
-      addJob: false,
-      staleFields: NONE,
-      conflictFields: NONE,
-      stamp,
-      heldClientKey: null,
-    }
+/** There is one for each update, and few of their stamps are ever read. */
+class MergedUpdate implements Merged {
+  readonly status: MergeStatus
+  readonly generation: string | null
+  readonly addJob: boolean
+  readonly staleFields: readonly FieldPath[]
+  readonly conflictFields: readonly FieldPath[]
+  readonly heldClientKey: string | null
+  readonly #update: MergeUpdate
+  readonly #arrivedUs: number
+  readonly #sequence: number
+
+  constructor(reply: MergedReply | undefined, update: MergeUpdate, arrivedUs: number, sequence: number) {
+    if (reply === undefined) throw new TypeError('an update was merged without a result')
+    const [status, generation, addJob, stale, conflicting, holder] =
+      typeof reply === 'string' ? (['accepted', reply, 0, '', '', ''] as const) : reply
+    this.status = status
+    this.generation = generation || null
+    this.addJob = addJob === 1
+    this.staleFields = readList(stale)
+    this.conflictFields = readList(conflicting)
+    this.heldClientKey = holder === '' ? null : JSON.parse(holder)
+    this.#update = update
+    this.#arrivedUs = arrivedUs
+    this.#sequence = sequence
   }
-  const [status, generation, addJob, stale, conflicting, holder] = reply
-  return {
-    status,
-    generation: generation || null,
-    addJob: addJob === 1,
-    staleFields: readList(stale),
-    conflictFields: readList(conflicting),
-    stamp: REFUSED.has(status) ? '' : stamp,
-    heldClientKey: holder === '' ? null : JSON.parse(holder),
+
+  get stamp(): string {
+    if (REFUSED.has(this.status)) return ''
+    const { observedAtUs, tie = 0, source = '' } = this.#update
+    const observedUs = observedAtUs === undefined ? this.#arrivedUs : Number(observedAtUs)
+    return formatStamp({ observedUs, tie, sequence: this.#sequence }, this.#arrivedUs, source)
   }
 }
 

@@ -27,7 +27,7 @@ class Taken implements EnqueueResult {
   readonly staleFields: readonly FieldPath[]
   readonly conflictFields: readonly FieldPath[]
   readonly error = null
-  readonly #stamp: string
+  readonly #merged: Merged
 
   constructor(status: EnqueueResult['status'], runId: string, merged: Merged) {
     this.status = status
@@ -35,11 +35,11 @@ class Taken implements EnqueueResult {
     this.generation = merged.generation
     this.staleFields = merged.staleFields
     this.conflictFields = merged.conflictFields
-    this.#stamp = merged.stamp
+    this.#merged = merged
   }
 
   static stampOf(result: EnqueueResult): string | undefined {
-    return #stamp in result ? result.#stamp : undefined
+    return #merged in result ? result.#merged.stamp : undefined
   }
 }
 

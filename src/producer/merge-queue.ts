@@ -21,7 +21,7 @@ import { RedisClock } from './redis-clock.js'
 
 /** As many updates as go together: more would keep Redis from others for longer, and waiting for its answer. */
 const BATCH_SIZE = 64
-const BATCHES_ON_THE_WAY = 4
+const BATCHES_ON_THE_WAY = 5
 
 /** A clock that was set back is worth a warning from here on. */
 const CLOCK_AHEAD_WARNING_MS = 5_000

@@ -27,8 +27,8 @@ import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from
 import { before, MergeQueue } from './merge-queue.js'
 
 /** `enqueueMany` parses one chunk while Redis merges those before it, and BullMQ adds the jobs of the oldest. */
-const CHUNK_SIZE = 125
-const CHUNKS_ON_THE_WAY = 4
+const CHUNK_SIZE = 100
+const CHUNKS_ON_THE_WAY = 5
 
 export interface ProducerOptions extends Partial<Pick<Policy, 'coalesceWindowMs'>> {
   readonly redis: RedisSource
@@ -177,9 +177,14 @@ class LaneProducer implements RunUpdateProducer {
 
   async #enqueueBatch<Input>(inputs: readonly Input[], parse: (input: Input) => ParseResult): Promise<EnqueueResult[]> {
     const deadline = performance.now() + this.#policy.producerTimeoutMs
+    const parsed: ParseResult[] = []
+    const good: MergeUpdate[] = []
     // Unlike `map`, it does not pass over a hole in the array: each place has its result.
-    const parsed = Array.from(inputs, (input) => parse(input))
-    const good = parsed.flatMap((result) => (result.ok ? [result.update] : []))
+    for (let index = 0; index < inputs.length; index++) {
+      const result = parse(inputs[index] as Input)
+      parsed.push(result)
+      if (result.ok) good.push(result.update)
+    }
     const merged = good.length > 0 ? await traceUpdates(good, (updates) => this.#merge(updates, deadline)) : []
     let next = 0
     const results = parsed.map((result, index) => {
@@ -195,7 +200,8 @@ class LaneProducer implements RunUpdateProducer {
   async #merge(updates: readonly MergeUpdate[], deadline: number): Promise<readonly Merged[]> {
     const merged = await this.#mergeQueue.merge(updates, deadline)
     this.#tell(updates, merged)
-    await this.#finish(updates, merged, deadline)
+    const isDone = merged.every(({ addJob, conflictFields }) => !addJob && conflictFields.length === 0)
+    if (!isDone) await this.#finish(updates, merged, deadline)
     return merged
   }
 

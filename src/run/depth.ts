@@ -5,6 +5,9 @@ import { shorten } from './shown.js'
 /** Far more than the five of a run with its metadata. */
 const MAX_LEVELS = 64
 
+/** As many parts as an update has that is small. */
+const PLAIN_PLACES = 500
+
 /** As deep as other refusals point: `run.metadata.0`. */
 const SHOWN_LEVELS = 3
 
@@ -21,7 +24,7 @@ interface Place {
  * @throws UpdateRejectedError `invalid_value`
  */
 export function refuseDeep(update: unknown): void {
-  if (!isParent(update)) return
+  if (!isParent(update) || isPlain(update, MAX_LEVELS, { places: PLAIN_PLACES })) return
   const seen = new Set<object>([update])
   const rest: Place[] = [{ value: update, level: 1, key: '', parent: undefined }]
   for (let place = rest.pop(); place; place = rest.pop()) {
@@ -36,6 +39,18 @@ export function refuseDeep(update: unknown): void {
     if (Array.isArray(parent)) for (let index = 0; index < parent.length; index++) add(index, parent[index])
     else for (const key of Object.keys(parent)) add(key, (parent as JsonObject)[key])
   }
+}
+
+/** The short way for most updates: small, so that a recursion ends also on cycles, and not too deep. */
+function isPlain(parent: object, levels: number, room: { places: number }): boolean {
+  if (levels === 0) return false
+  for (const key in parent) {
+    room.places--
+    if (room.places < 0) return false
+    const value = (parent as JsonObject)[key]
+    if (isParent(value) && !isPlain(value, levels - 1, room)) return false
+  }
+  return true
 }
 
 function isParent(value: unknown): value is object {

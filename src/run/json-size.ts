@@ -14,8 +14,8 @@ export function jsonFits(value: unknown, maxBytes: number): boolean {
   return boundFits(value, maxBytes) || Buffer.byteLength(JSON.stringify(value)) <= maxBytes
 }
 
-/** Without recursion, since the depth is the user's; it ends on cycles because every step takes of the room. */
-function boundFits(value: unknown, maxBytes: number): boolean {
+/** By the upper bound alone. Without recursion, since the depth is the user's; it ends on cycles because every step takes of the room. */
+export function boundFits(value: unknown, maxBytes: number): boolean {
   let room = maxBytes
   const rest: unknown[] = [value]
   while (rest.length > 0) {

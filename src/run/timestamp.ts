@@ -7,8 +7,8 @@ export interface Timestamp {
 }
 
 const RFC_3339 = new RegExp(
-  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)/.source +
-    /(?:\.(\d{1,9}))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/.source,
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d/.source +
+    /(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/.source,
   'i',
 )
 
@@ -24,30 +24,42 @@ const CYCLE_MS = 146_097 * 86_400_000
  * 0001 to 9999, once it is in UTC. Leap seconds are refused, as protobuf does.
  */
 export function parseTimestamp(text: string): Timestamp | undefined {
-  const match = RFC_3339.exec(text)
-  if (match === null) return undefined
-  const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHour, offsetMinute] = match
-  if (Number(day) > daysInMonth(Number(year), Number(month))) return undefined
-
-  // A cycle later and back, since Date.UTC takes the years 0 to 99 for those of the twentieth century.
-  const localMs =
-    Date.UTC(Number(year) + 400, Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)) -
-    CYCLE_MS
-  const offsetMs = sign === undefined ? 0 : (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000
-  const ms = sign === '-' ? localMs + offsetMs : localMs - offsetMs
-  if (ms < EARLIEST_MS || ms > LATEST_MS) return undefined
-
-  const utc = sign === undefined ? `${text.slice(0, 10)}T${text.slice(11, SECONDS_END)}` : toText(ms)
+  if (!RFC_3339.test(text)) return undefined
+  // What has the form has each part at its place. Groups of the expression would cost more than all the rest.
+  const year = Number(text.slice(0, 4))
+  const day = Number(text.slice(8, 10))
+  if (day > FEWEST_DAYS && day > daysInMonth(year, Number(text.slice(5, 7)))) return undefined
+  const isUtc = text.endsWith('Z') || text.endsWith('z')
+  const zoneStart = isUtc ? text.length - 1 : text.length - OFFSET_LENGTH
+  const fraction = text.slice(SECONDS_END + 1, zoneStart)
+  const ms = isUtc ? undefined : toMs(text, zoneStart)
+  if (ms === undefined ? year === 0 : ms < EARLIEST_MS || ms > LATEST_MS) return undefined
+  const seconds = ms === undefined ? `${text.slice(0, 10)}T${text.slice(11, SECONDS_END)}` : toText(ms)
   return {
-    text: `${utc}${fractionText(fraction)}Z`,
+    text: `${seconds}${fractionText(fraction)}Z`,
     // Read by few: most timestamps are values, and are sent as text.
     get nanoseconds() {
-      return BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
+      return BigInt(ms ?? toMs(text, zoneStart)) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
     },
   }
 }
 
 const SECONDS_END = 'YYYY-MM-DDTHH:MM:SS'.length
+const OFFSET_LENGTH = '+HH:MM'.length
+/** Of a month. */
+const FEWEST_DAYS = 28
+
+/** Whole seconds, as milliseconds. */
+function toMs(text: string, zoneStart: number): number {
+  const part = (start: number, end: number) => Number(text.slice(start, end))
+  // A cycle later and back, since Date.UTC takes the years 0 to 99 for those of the twentieth century.
+  const localMs =
+    Date.UTC(part(0, 4) + 400, part(5, 7) - 1, part(8, 10), part(11, 13), part(14, 16), part(17, 19)) - CYCLE_MS
+  const sign = text[zoneStart]
+  if (sign !== '+' && sign !== '-') return localMs
+  const offsetMs = (part(zoneStart + 1, zoneStart + 3) * 60 + part(zoneStart + 4, zoneStart + 6)) * 60_000
+  return sign === '-' ? localMs + offsetMs : localMs - offsetMs
+}
 
 function toText(ms: number): string {
   return new Date(ms).toISOString().slice(0, SECONDS_END)
@@ -61,6 +73,7 @@ function daysInMonth(year: number, month: number): number {
 /** With 0, 3, 6 or 9 digits, as few as hold it. */
 function fractionText(fraction: string): string {
   if (fraction === '') return ''
+  if (fraction.length % 3 === 0 && !fraction.endsWith('000')) return `.${fraction}`
   const significant = fraction.replace(/0+$/, '').length
   return significant === 0 ? '' : `.${fraction.padEnd(9, '0').slice(0, Math.ceil(significant / 3) * 3)}`
 }

@@ -65,7 +65,7 @@ export class TestLane {
   async write(runId: string, writes: Writes, update: Partial<MergeUpdate> = {}): Promise<Written> {
     const [merged] = await this.merge([{ runId, writes, ...update }])
     if (!merged?.generation) throw new Error(`the write of ${runId} was ${merged?.status}`)
-    return { ...merged, generation: merged.generation }
+    return { ...merged, stamp: merged.stamp, generation: merged.generation }
   }
 
   async claim(holder: Holder, permit: Pick<Permit, 'epoch' | 'probe'> = FIRST_EPOCH): Promise<Claim> {
