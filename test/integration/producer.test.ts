@@ -77,6 +77,35 @@ describe('enqueue', () => {
   })
 })
 
+describe('updates on their way together', () => {
+  const names = (count: number): RunUpdate[] =>
+    Array.from({ length: count }, (_, number) => ({ run: { runId: 'run-1', name: `name ${number}` } }))
+
+  test('are merged in the order of the calls', async () => {
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(names(1_000).map((update) => pipeline.producer.enqueue(update)))
+      expect(await readPending('run-1')).toMatchObject({
+        'value:name': '"name 999"',
+        updates: `${1_000 * (round + 1)}`,
+      })
+    }
+  })
+
+  test('keep it, and are all taken, where Redis forgets its scripts meanwhile', async () => {
+    const client = redis.client()
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'first' } })
+    for (let round = 0; round < 20; round++) {
+      const taken = pipeline.producer.enqueueMany(names(1_000))
+      await client.script('FLUSH')
+      expect(new Set((await taken).map(({ status }) => status))).toEqual(new Set(['accepted']))
+      expect(await readPending('run-1')).toMatchObject({
+        'value:name': '"name 999"',
+        updates: `${1_000 * (round + 1) + 1}`,
+      })
+    }
+  })
+})
+
 describe('enqueueMany', () => {
   test('gives a result for each, in order, and a bad one does not stop the rest', async () => {
     const results = await pipeline.producer.enqueueMany([
