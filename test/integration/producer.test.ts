@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisUnavailableError, UpdateRejectedError } from '../../src/errors.js'
-import { EnqueueInterruptedError } from '../../src/producer/enqueue-result.js'
+import { EnqueueInterruptedError, orderOf } from '../../src/producer/enqueue-result.js'
 import { createProducer } from '../../src/producer/producer.js'
 import type { RunUpdate } from '../../src/run/run-update.js'
 import { type Pipeline, startPipeline } from '../support/pipeline.js'
@@ -97,7 +97,10 @@ describe('updates on their way together', () => {
     for (let round = 0; round < 20; round++) {
       const taken = pipeline.producer.enqueueMany(names(1_000))
       await client.script('FLUSH')
-      expect(new Set((await taken).map(({ status }) => status))).toEqual(new Set(['accepted']))
+      const results = await taken
+      expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['accepted']))
+      const sequences = results.map((result) => orderOf(result)?.sequence ?? 0)
+      expect(sequences).toEqual(sequences.toSorted((a, b) => a - b))
       expect(await readPending('run-1')).toMatchObject({
         'value:name': '"name 999"',
         updates: `${1_000 * (round + 1) + 1}`,
