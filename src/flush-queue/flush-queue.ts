@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import type { Lane } from '../redis/lane.js'
 import { MendingQueue } from '../redis/mending-queue.js'
 import { jobTelemetry, queueTelemetry } from '../tracing/job-telemetry.js'
+import { BriefJob } from './brief-job.js'
 import { type FlushJobData, flushJobId } from './flush-job.js'
 
 export interface FlushJob {
@@ -17,6 +18,12 @@ const FLUSH_JOB_NAME = 'flush'
 /** BullMQ keeps delayed jobs by the time at which they are due, with room for a count in the last bits. */
 const DELAYED_SCORE_PER_MS = 0x1000
 
+class BriefQueue extends MendingQueue<FlushJobData> {
+  protected override get Job(): typeof BriefJob {
+    return BriefJob
+  }
+}
+
 /** The flush jobs of a lane: adding, finding and promoting them, by BullMQ's public API only. */
 export class FlushQueue {
   readonly queue: MendingQueue<FlushJobData>
@@ -25,7 +32,7 @@ export class FlushQueue {
   /** The connection stays the caller's; so do its errors, which BullMQ tells here once more. */
   constructor(redis: Redis, lane: Lane) {
     this.#redis = redis
-    this.queue = new MendingQueue(lane.queueName, { connection: redis, prefix: lane.prefix, ...queueTelemetry() })
+    this.queue = new BriefQueue(lane.queueName, { connection: redis, prefix: lane.prefix, ...queueTelemetry() })
   }
 
   /** Adds jobs in one round trip. One that is there already stays as it is. */
