@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { chart } from './chart.js'
 import { circumstances, notes, type Result, table } from './report.js'
 import { EFFORTS, type Effort, progress, type Row } from './row.js'
+import { ndjson } from './rows/http.js'
 import { coldBatch, hotBatch, memoryFifty, memoryOnce, single, singleDebounced } from './rows/intake.js'
 import { againstBareLoop, againstPlainWorker } from './rows/sending.js'
 import { latency, patchCount, rateUse, wholeWay } from './rows/whole-way.js'
@@ -21,6 +22,7 @@ const ROWS: readonly Row[] = [
   single,
   singleDebounced,
   coldBatch,
+  ndjson,
   againstPlainWorker,
   againstBareLoop,
   wholeWay,
