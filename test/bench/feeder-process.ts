@@ -30,8 +30,7 @@ for (;;) {
   for (const batch of chunksOf(updatesOf(runIds, runs), BATCH)) {
     await producer.enqueueMany(batch)
     for (let found = await look(); found >= pending; found = await look()) {
-      if (!isFull) answerParent(tell)
-      isFull = true
+      if (!isFull) start()
       await setTimeout(5)
     }
   }
@@ -41,6 +40,13 @@ async function look(): Promise<number> {
   const found = await redis.zcard(index)
   fewest = Math.min(fewest, found)
   return found
+}
+
+/** The lane is full for the first time. */
+function start(): void {
+  isFull = true
+  tell()
+  answerParent(tell)
 }
 
 function tell(): FeederTold {

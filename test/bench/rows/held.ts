@@ -15,7 +15,7 @@ const WORKER = new URL('../worker-process.js', import.meta.url)
 const MANY = 100_000
 /** An hour passes in a minute: what a waiting worker does by the clock, it does so much more often. */
 const HASTE = 60
-const ROUNDS = 3
+const ROUNDS = 6
 const ROUND_MS = 3_600_000 / HASTE / ROUNDS
 /** Until the worker's jobs have met the held lane and are put back. */
 const SETTLE_MS = 3_000
