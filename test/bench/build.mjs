@@ -5,5 +5,5 @@ import { cpSync, statSync } from 'node:fs'
 execFileSync('npx', ['tsc', '-p', 'test/bench/tsconfig.json'], { stdio: 'inherit' })
 cpSync('src', 'dist/bench/src', {
   recursive: true,
-  filter: (path) => statSync(path).isDirectory() || path.endsWith('.lua'),
+  filter: (path) => statSync(path).isDirectory() || /\.(lua|html|css|js|svg)$/.test(path),
 })

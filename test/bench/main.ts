@@ -6,11 +6,13 @@
  *
  * It fails only where a row, tried twice, is below half of its target: something broke. Machines are too noisy for more.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { chart } from './chart.js'
-import { circumstances, notes, type Result, table } from './report.js'
+import { around, writeJson, writeTable } from './document.js'
+import { type Result, table } from './report.js'
 import { EFFORTS, type Effort, progress, type Row } from './row.js'
+import { ndjson } from './rows/http.js'
 import { coldBatch, hotBatch, memoryFifty, memoryOnce, single, singleDebounced } from './rows/intake.js'
 import { againstBareLoop, againstPlainWorker } from './rows/sending.js'
 import { latency, patchCount, rateUse, wholeWay } from './rows/whole-way.js'
@@ -21,6 +23,7 @@ const ROWS: readonly Row[] = [
   single,
   singleDebounced,
   coldBatch,
+  ndjson,
   againstPlainWorker,
   againstBareLoop,
   wholeWay,
@@ -31,8 +34,6 @@ const ROWS: readonly Row[] = [
   memoryFifty,
 ]
 const BROKEN_BELOW = 0.5
-const DOCUMENT = 'docs/benchmarks.md'
-const GENERATED = /(<!-- figures -->\n)[\s\S]*(<!-- end of figures -->)/
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
 const effort = values.quick ? EFFORTS.quick : EFFORTS.full
@@ -45,11 +46,10 @@ for (const row of rows) {
   console.error(`measuring ${row.key} ...`)
   results.push(await measureTwice(row, stage, effort))
 }
-const bullmq = JSON.parse(await readFile('node_modules/bullmq/package.json', 'utf8')) as { version: string }
-const around = circumstances(await stage.redisVersion(), bullmq.version)
+const foot = await around(stage)
 await stage.close()
 
-console.log(`\n${table(results)}\n\n${around}`)
+console.log(`\n${table(results)}\n\n${foot}`)
 const broken = results.filter(({ row, finding }) => progress(row, finding.figure) < BROKEN_BELOW)
 for (const { row } of broken) console.error(`${row.key} is below half of its target, twice: something broke`)
 process.exitCode = broken.length > 0 ? 1 : 0
@@ -62,19 +62,7 @@ async function measureTwice(row: Row, stage: Stage, effort: Effort): Promise<Res
 }
 
 async function write(): Promise<void> {
-  const text = `${table(results)}\n\nMeasured on ${around}, ${new Date().toISOString().slice(0, 10)}.\n\n${notes(results)}\n`
-  const document = await readFile(DOCUMENT, 'utf8')
-  await writeFile(
-    DOCUMENT,
-    document.replace(GENERATED, (_all, start, end) => `${start}\n${text}\n${end}`),
-  )
+  await writeTable('figures', results, foot)
   await writeFile('docs/benchmarks.svg', chart(results))
-  const figures = results.map(({ row: { key, target, goal, unit }, finding }) => ({
-    key,
-    target,
-    goal,
-    unit,
-    ...finding,
-  }))
-  await writeFile('docs/benchmarks.json', `${JSON.stringify({ around, figures }, undefined, 2)}\n`)
+  await writeJson('docs/benchmarks.json', results, foot)
 }
