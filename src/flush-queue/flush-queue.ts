@@ -51,7 +51,16 @@ export class FlushQueue {
     )
   }
 
-  /** Whether a job will still come, or is being worked on. */
+  /**
+   * Whether a job is there and not finished. At a million jobs it costs what it costs at one; a job that somebody has taken
+   * out of BullMQ's lists, but not removed, passes for one that will come: `isAlive` tells.
+   */
+  async isThere(runId: string, generation: string): Promise<boolean> {
+    const job = await this.queue.getJob(flushJobId(runId, generation))
+    return job !== undefined && job.finishedOn === undefined
+  }
+
+  /** Whether a job will still come, or is being worked on. Where many are waiting, BullMQ looks through all of them. */
   async isAlive(runId: string, generation: string): Promise<boolean> {
     const state = await this.queue.getJobState(flushJobId(runId, generation))
     return state !== 'unknown' && state !== 'failed' && state !== 'completed'

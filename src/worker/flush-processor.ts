@@ -31,17 +31,22 @@ export type FlushResult = 'sent' | 'superseded'
 
 export class FlushProcessor {
   readonly #parts: FlushProcessorParts
-  /** The requests in flight, by job: a lost lock aborts them. */
-  readonly #aborts = new Map<string, AbortController>()
+  /** What aborts the requests of each call, and the job that it is for. */
+  readonly #aborts = new Map<AbortController, string>()
   #calls = 0
 
   constructor(parts: FlushProcessorParts) {
     this.#parts = parts
+    const { giveUp } = parts
+    // Not by AbortSignal.any: each signal that it makes leaves an entry in its sources for as long as those live.
+    giveUp.addEventListener('abort', () => {
+      for (const abort of this.#aborts.keys()) abort.abort(giveUp.reason)
+    })
   }
 
   /** The job's lock could not be renewed: another worker may have it. The lease, not the lock, keeps promise 3. */
   abort(jobId: string): void {
-    this.#aborts.get(jobId)?.abort(new Error('the lock of the job was lost'))
+    for (const [abort, of] of this.#aborts) if (of === jobId) abort.abort(new Error('the lock of the job was lost'))
   }
 
   async process(job: Job<FlushJobData>, token: string): Promise<FlushResult> {
@@ -56,8 +61,8 @@ export class FlushProcessor {
     // One call of the processor, never a worker: after a lost lock, two calls may run for one job, even in one worker.
     const holder: Holder = { ...target, owner: `${token}:${++this.#calls}` }
     const abort = new AbortController()
-    const jobId = job.id ?? ''
-    this.#aborts.set(jobId, abort)
+    if (this.#parts.giveUp.aborted) abort.abort(this.#parts.giveUp.reason)
+    this.#aborts.set(abort, job.id ?? '')
     try {
       const released = await new Flush(this.#flusher(job, abort.signal), holder).run()
       if (released.kind === 'opened') {
@@ -68,16 +73,16 @@ export class FlushProcessor {
     } catch (error) {
       return await this.#end(job, token, holder, error)
     } finally {
-      if (this.#aborts.get(jobId) === abort) this.#aborts.delete(jobId)
+      this.#aborts.delete(abort)
     }
   }
 
-  #flusher(job: Job<FlushJobData>, lockLost: AbortSignal): Flusher {
+  #flusher(job: Job<FlushJobData>, abort: AbortSignal): Flusher {
     // A job may be removed while it runs; what dashboards are shown must not cost the update.
     const ignore = () => {}
     return {
       ...this.#parts,
-      abort: AbortSignal.any([lockLost, this.#parts.giveUp]),
+      abort,
       show: (body) => job.updateData({ patch: body }).catch(ignore),
       log: async (line) => void (await job.log(line).catch(ignore)),
       tries: async () => (await this.#parts.flushQueue.queue.getJobLogs(job.id ?? '')).logs,

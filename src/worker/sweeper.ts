@@ -120,10 +120,12 @@ export class Sweeper {
     const { redis, lane, policy, pending, flushQueue, facts } = this.#parts
     const furthestMs = nowMs + Math.max(LONGEST_DELAY_MS, policy.maxHoldMs) + CLOCK_READ_MS
     const reopened = await Promise.all(
-      runIds.map(async (runId) => {
+      runIds.map(async (runId, place) => {
+        // Whatever hides from the cheap look is the oldest in the end.
+        const look = place === 0 ? 'isAlive' : 'isThere'
         try {
           const generation = await redis.hget(lane.pending(runId), 'generation')
-          if (generation !== null && (await flushQueue.isAlive(runId, generation))) {
+          if (generation !== null && (await flushQueue[look](runId, generation))) {
             await flushQueue.promoteIfAfter(runId, generation, furthestMs)
             return []
           }

@@ -57,6 +57,15 @@ describe('the sweeper', () => {
     expect(await pipeline.flushQueue.queue.getRanges(['delayed'])).toEqual([`run-1.${generation}`])
   })
 
+  test('finds also those runs whose jobs are there, and in none of the lists of BullMQ', async () => {
+    const runIds = ['run-1', 'run-2', 'run-3']
+    await pipeline.producer.enqueueMany(runIds.map((runId) => ({ run: { runId, name: 'n' } })))
+    await redis.client().del(pipeline.flushQueue.queue.toKey('delayed'))
+    pipeline.addWorker()
+    await pipeline.drained()
+    for (const runId of runIds) expect(pipeline.simulator.runs.get(runId)).toMatchObject({ name: 'n' })
+  })
+
   test('passes over a key that is no pending update, names it, and goes on with the others', async () => {
     await putStrangeKeyAt('strange')
     await loseJobOf('run-1')
