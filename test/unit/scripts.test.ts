@@ -69,17 +69,18 @@ test('each Lua file is a script with a typed caller, or included in one', () => 
 })
 
 // All keys of a lane come from one function, and a Redis Cluster runs no script that touches another slot.
-test.each(FILES)('$name sends each command to a key that was handed in, or to that of a run under a prefix that was', ({
-  source,
-}) => {
-  for (const [call, command, first] of source.matchAll(/redis\.p?call\('(\w+)'(?:, ([^,)]+))?/g)) {
-    if (command === 'TIME') continue
-    if (command === 'PUBLISH') expect(first, call).toBe('channel')
-    else expect(first, call).toMatch(/^[a-z]+Key$/)
-  }
-  // What ends in Key was handed in: by KEYS in a script's first lines, or as a parameter.
-  expect(source).not.toMatch(/\w+Key\b(?:, \w+)* = (?!KEYS\[|\w+Prefix \.\. runId\b)/)
-})
+test.each(FILES)(
+  '$name sends each command to a key that was handed in, or to that of a run under a prefix that was',
+  ({ source }) => {
+    for (const [call, command, first] of source.matchAll(/redis\.p?call\('(\w+)'(?:, ([^,)]+))?/g)) {
+      if (command === 'TIME') continue
+      if (command === 'PUBLISH') expect(first, call).toBe('channel')
+      else expect(first, call).toMatch(/^[a-z]+Key$/)
+    }
+    // What ends in Key was handed in: by KEYS in a script's first lines, or as a parameter.
+    expect(source).not.toMatch(/\w+Key\b(?:, \w+)* = (?!KEYS\[|\w+Prefix \.\. runId\b)/)
+  },
+)
 
 function documented(source: string, kind: 'KEYS' | 'ARGV'): string[] {
   const lines = [...source.matchAll(new RegExp(`^-- ${kind}\\[(\\d+)\\] (\\w+)`, 'gm'))]
