@@ -71,6 +71,8 @@ export async function mergeUpdates(
   updates: readonly MergeUpdate[],
   options: MergeOptions = {},
 ): Promise<MergeReply> {
+  // A key ends in its run's id, so that of no run is what all of them begin with.
+  const keys = { ...lane, pendingPrefix: lane.pending(''), sentPrefix: lane.sent('') }
   const args = {
     nowUs: options.nowUs ?? '',
     notAfterUs: options.notAfterUs === undefined ? '' : Math.floor(options.notAfterUs),
@@ -82,7 +84,7 @@ export async function mergeUpdates(
   }
   let reply: MergeUpdatesReply
   try {
-    reply = (await SCRIPTS.mergeUpdates.runLoaded(redis, lane, args)) as MergeUpdatesReply
+    reply = (await SCRIPTS.mergeUpdates.runLoaded(redis, keys, args)) as MergeUpdatesReply
   } catch (error) {
     if (isNotLoaded(error)) return { kind: 'not_loaded' }
     throw error

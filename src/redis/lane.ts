@@ -38,10 +38,6 @@ export interface Lane {
   readonly announcements: string
   /** Pub/sub channel: what became of writes that somebody waits for. */
   readonly outcomes: string
-  /** What the key of each pending update begins with. */
-  readonly pendingPrefix: string
-  /** What the key of each run's `sent` begins with. */
-  readonly sentPrefix: string
   /** Hash: the pending update of one run. */
   pending(runId: string): string
   /** With a TTL: this session of a person was signed out of. */
@@ -61,8 +57,6 @@ export function isSideQueueName(queueName: string): boolean {
 /** The keys of the lane `queueName` under `prefix`. */
 export function laneOf(queueName: string = DEFAULT_QUEUE_NAME, prefix: string = DEFAULT_QUEUE_PREFIX): Lane {
   const base = `${prefix}:${queueName}`
-  const pendingPrefix = `${base}.pending:r-`
-  const sentPrefix = `${base}.sent:r-`
   return {
     queueName,
     prefix,
@@ -82,9 +76,7 @@ export function laneOf(queueName: string = DEFAULT_QUEUE_NAME, prefix: string = 
     announcements: `${base}.announcements`,
     outcomes: `${base}.outcomes`,
     endedSession: (id) => `${base}.ended-session:${id}`,
-    pendingPrefix,
-    sentPrefix,
-    pending: (runId) => `${pendingPrefix}${runId}`,
-    sent: (runId) => `${sentPrefix}${runId}`,
+    pending: (runId) => `${base}.pending:r-${runId}`,
+    sent: (runId) => `${base}.sent:r-${runId}`,
   }
 }
