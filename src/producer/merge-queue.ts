@@ -7,6 +7,7 @@
  *    time of Redis at which it may still run, since it may lie in a socket's buffer while Redis is stopped.
  *  - A batch that came too late was surely not taken, nor was one whose script Redis had forgotten. It is sent once more,
  *    with the time that its answer told, once no other is on its way: never after one that came behind it.
+ *  - What was sent, and got no answer, may still happen until its deadline: nothing is sent before, so nothing overtakes it.
  */
 import type { Redis } from 'ioredis'
 import { ConfigurationError, RedisUnavailableError } from '../errors.js'
@@ -58,6 +59,8 @@ export class MergeQueue {
   readonly #putOff = new Set<Waiting>()
   #isSending = false
   #onTheWay = 0
+  /** Of these, how many may still happen though they have failed. */
+  #lost = 0
   #isLoaded = false
   #warnedOfClock = false
   /** What the connection told last; undefined while there is one. */
@@ -101,7 +104,7 @@ export class MergeQueue {
     this.#isSending = true
     // Whatever is about to call goes together.
     await new Promise((resolve) => process.nextTick(resolve))
-    while (this.#waiting.length > 0 && this.#putOff.size === 0 && this.#onTheWay < BATCHES_ON_THE_WAY) {
+    while (this.#waiting.length > 0 && this.#mayFollow()) {
       const batch = this.#takeBatch()
       this.#onTheWay++
       await new Promise<void>((onSent) => {
@@ -112,6 +115,10 @@ export class MergeQueue {
       })
     }
     this.#isSending = false
+  }
+
+  #mayFollow(): boolean {
+    return this.#onTheWay < BATCHES_ON_THE_WAY && this.#putOff.size === 0 && this.#lost === 0
   }
 
   #noteEnd(): void {
@@ -158,7 +165,9 @@ export class MergeQueue {
       const cause = error instanceof Error ? error : new Error(String(error))
       // Where the connection was cut or a command timed out early, the merge may still lie in a socket's buffer, and run
       // until its time is over: nobody is told of a failure before.
+      if (wasSent) this.#lost++
       await until(Math.min(...batch.map(({ deadline }) => deadline)))
+      if (wasSent) this.#lost--
       for (const call of batch) call.reject(this.#unavailable(cause, wasSent))
     }
   }

@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RedisUnavailableError, UpdateRejectedError } from '../../src/errors.js'
 import { EnqueueInterruptedError, orderOf } from '../../src/producer/enqueue-result.js'
 import { createProducer } from '../../src/producer/producer.js'
 import type { RunUpdate } from '../../src/run/run-update.js'
+import { startHeldUpRedis } from '../support/held-up-redis.js'
 import { type Pipeline, startPipeline } from '../support/pipeline.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
 import { waitFor } from '../support/wait-for.js'
@@ -107,6 +109,28 @@ describe('updates on their way together', () => {
       })
     }
   })
+})
+
+test('an update that was cut off on its way is not overtaken by one that comes later', async () => {
+  const way = await startHeldUpRedis(redis.url)
+  try {
+    const producer = pipeline.addProducer({ redis: way.url })
+    await producer.enqueue({ run: { runId: 'run-1', name: 'first' } })
+    way.holdUp()
+    const cutOff = expect(producer.enqueue({ run: { runId: 'run-1', name: 'cut off' } })).rejects.toThrow(
+      'may or may not',
+    )
+    await way.cut()
+    await delay(500)
+    const later = producer.enqueue({ run: { runId: 'run-1', name: 'later' } })
+    await delay(500)
+    way.deliver()
+    await cutOff
+    expect(await later).toMatchObject({ status: 'accepted' })
+    expect(await readPending('run-1')).toMatchObject({ 'value:name': '"later"', updates: '3' })
+  } finally {
+    await way.close()
+  }
 })
 
 describe('enqueueMany', () => {
