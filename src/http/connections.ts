@@ -15,12 +15,22 @@ const IDLE_TIMEOUT_MS = 75_000
 /** Longer than load balancers keep a connection: whoever sends the requests should be the one to end it. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
+/** For the head of a request, however steadily it trickles in; found out after twice as long at the latest. */
+const HEAD_TIMEOUT_MS = 30_000
+
 /** What was not read when a socket is destroyed resets it, and its client loses the answer: so long is still read. */
 const LINGER_MS = 1_000
 
-/** Takes connections once it listens. */
-export function createHttpServer(handle: RequestListener): Server {
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS, requestTimeout: 0 }, handle)
+/** Takes connections once it listens. A head that is not complete within `headTimeoutMs` is answered 408. */
+export function createHttpServer(handle: RequestListener, headTimeoutMs = HEAD_TIMEOUT_MS): Server {
+  const timeouts = {
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    // A stream of lines may take hours. Node then has no limit for the head either, unless it is told one.
+    requestTimeout: 0,
+    headersTimeout: headTimeoutMs,
+    connectionsCheckingInterval: headTimeoutMs,
+  }
+  const server = createServer(timeouts, handle)
   server.setTimeout(IDLE_TIMEOUT_MS)
   // Old, and in no document of Node: without it, the answer is cut off as soon as the client has closed its side.
   Object.assign(server, { httpAllowHalfOpen: true })

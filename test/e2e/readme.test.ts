@@ -131,13 +131,25 @@ describe('the server of the README', () => {
   })
 
   test('its curl blocks are taken in, and the drop-in answers as Sift does', async () => {
-    const blocks = blocksOf('sh').filter((text) => text.includes('curl'))
+    const blocks = blocksOf('sh').filter((text) => text.includes('curl') && !text.includes('r8'))
     const { stdout } = await run('bash', ['-c', blocks.map(withTestServers).join('\necho\n')])
     expect(stdout).toMatch(/"status":"accepted"/)
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({
       run: { runId: 'r4', description: 'a hotfire' },
     })
     expect(simulator.runs.get('r4')).toMatchObject({ name: 'b', tags: ['hotfire'], description: 'a hotfire' })
+  })
+
+  test('its refused field becomes a dead letter, and the others are applied', async () => {
+    const [refused = ''] = blocksOf('sh').filter((text) => text.includes('r8'))
+    await run('bash', ['-c', withTestServers(refused)])
+    const masks = async () => {
+      const answer = await fetch(`http://127.0.0.1:${serverPort}/v1/dead-letters?run=r8`)
+      const { deadLetters } = (await answer.json()) as { deadLetters: { updateMask: string }[] }
+      return deadLetters.map(({ updateMask }) => updateMask)
+    }
+    await expect.poll(masks, { timeout: 10_000 }).toEqual(['stopTime'])
+    await expect.poll(() => simulator.runs.get('r8')).toMatchObject({ name: 'd', startTime: '2026-03-01T11:00:00Z' })
   })
 
   test('its Python over HTTP runs, and its Python for BullMQ compiles', async () => {

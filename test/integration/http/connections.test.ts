@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { connect as connectSocket, type Socket } from 'node:net'
+import { type AddressInfo, connect as connectSocket, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHttpServer } from '../../../src/http/connections.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
 import { type ServedLane, startServedLane } from './served-lane.js'
 
@@ -114,5 +115,41 @@ describe('a client that closes its side', () => {
     await once(socket, 'data')
     socket.end()
     await once(socket.resume(), 'close')
+  })
+})
+
+describe('a client that is slow', () => {
+  const HEAD_TIMEOUT_MS = 300
+
+  const startServer = async () => {
+    const server = createHttpServer((request, response) => {
+      request.resume().once('end', () => response.end('{}'))
+    }, HEAD_TIMEOUT_MS)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  }
+
+  /** Writes `head`, then `piece` again and again, so that the connection is never idle; what came back. */
+  const trickle = async (head: string, piece: string, pieces: number) => {
+    const server = await startServer()
+    const socket = connectSocket({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' })
+    socket.write(head)
+    let written = 0
+    const timer = setInterval(() => written++ < pieces && socket.write(piece), HEAD_TIMEOUT_MS / 10)
+    const text = await readAll(socket).finally(() => clearInterval(timer))
+    server.close()
+    return readAnswer(text)
+  }
+
+  test('in sending the head of its request is turned away', async () => {
+    const { status, body } = await trickle('GET /livez HTTP/1.1\r\n', 'x: y\r\n', 100)
+    expect(status).toBe(408)
+    expect(body).toEqual({ code: 4, message: expect.stringContaining('in time'), details: [] })
+  })
+
+  test('in sending a body alone is not', async () => {
+    const { status } = await trickle(`${HEAD}connection: close\r\ncontent-length: 30\r\n\r\n`, 'x', 30)
+    expect(status).toBe(200)
   })
 })
