@@ -72,7 +72,8 @@ export async function mergeUpdates(
   options: MergeOptions = {},
 ): Promise<MergeReply> {
   // A key ends in its run's id, so that of no run is what all of them begin with.
-  const keys = { ...lane, pendingPrefix: lane.pending(''), sentPrefix: lane.sent('') }
+  const { index, sequence, clock } = lane
+  const keys = { index, sequence, clock, pendingPrefix: lane.pending(''), sentPrefix: lane.sent('') }
   const args = {
     nowUs: options.nowUs ?? '',
     notAfterUs: options.notAfterUs === undefined ? '' : Math.floor(options.notAfterUs),

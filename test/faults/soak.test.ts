@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
-import type { Faults } from '../../src/simulator/faults.js'
+import { type Faults, NO_FAULTS } from '../../src/simulator/faults.js'
 import { seededDraws } from '../../src/simulator/seeded-draws.js'
 import { type Fleet, LOCK_MS, startFleet } from '../support/fleet.js'
 import { MixedUpdates } from '../support/mixed-updates.js'
@@ -10,17 +10,8 @@ import { startTestRedis, type TestRedis } from '../support/redis.js'
 const seed = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 1_000_000))
 const minutes = Number(process.env.SOAK_MINUTES ?? 1)
 
-const NO_TROUBLE: Partial<Faults> = {
-  errors: {},
-  lostAnswerRate: 0,
-  cutBeforeRate: 0,
-  cutAnswerRate: 0,
-  rateLimit: undefined,
-  html: undefined,
-  down: undefined,
-  revoked: false,
-  slow: undefined,
-}
+// The soak's latency is there in every mood.
+const { latencyMs: _latency, latencyJitterMs: _jitter, ...NO_TROUBLE } = NO_FAULTS
 
 /** What the API may be like for a while. */
 const MOODS: readonly Partial<Faults>[] = [
