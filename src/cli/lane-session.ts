@@ -1,14 +1,14 @@
 import type { Redis } from 'ioredis'
 import { type Config, policyOptions } from '../config.js'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
-import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
 import { refuseOtherLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
+import { becomeReady } from '../redis/become-ready.js'
 import { connect } from '../redis/connection.js'
 import { type Lane, laneOf } from '../redis/lane.js'
-import { type ConnectionOptions, describeRedis } from '../redis/redis-source.js'
+import type { ConnectionOptions } from '../redis/redis-source.js'
 import { Throttle } from '../throttle/throttle.js'
 
 /** A person waits for these commands, so a Redis that is away is told soon, and nothing is tried again. */
@@ -18,8 +18,6 @@ const COMMAND_CONNECTION = {
   commandTimeout: 10_000,
   retryStrategy: () => null,
 } as const satisfies ConnectionOptions
-
-const READY_WITHIN_MS = 4_000
 
 /** The parts of a lane, as a command that looks at it or changes it needs them. */
 export interface LaneSession {
@@ -70,28 +68,4 @@ export async function withRedis<Result>(url: string, task: (redis: Redis) => Pro
     // One that has ended already would keep the process for two more seconds.
     if (redis.status !== 'end') redis.disconnect()
   }
-}
-
-function becomeReady(redis: Redis, lastError: () => Error | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = () => {
-      clearTimeout(timer)
-      const cause = lastError()
-      if (cause instanceof ConfigurationError) return reject(cause)
-      const why = cause ? ` (${cause.message || String(cause)})` : ''
-      reject(
-        new RedisUnavailableError(
-          `Redis at ${describeRedis(redis)} can't be reached${why}. Check that it runs, and REDIS_URL or --redis-url.`,
-          cause && { cause },
-        ),
-      )
-    }
-    const timer = setTimeout(fail, READY_WITHIN_MS)
-    redis.once('ready', () => {
-      clearTimeout(timer)
-      redis.off('end', fail)
-      resolve()
-    })
-    redis.once('end', fail)
-  })
 }

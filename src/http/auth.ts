@@ -9,7 +9,7 @@
  *  - What changes something is refused where a browser says that another site brought it about.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { before } from '../producer/merge-queue.js'
+import { before } from '../redis/deadline.js'
 import type { EndedSessions } from './ended-sessions.js'
 import type { CountGuess } from './guesses.js'
 import { HttpError } from './http-error.js'

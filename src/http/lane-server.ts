@@ -1,7 +1,5 @@
-import type { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
 import { DeadLetters } from '../dead-letters/dead-letters.js'
-import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import { FlushQueue } from '../flush-queue/flush-queue.js'
 import { type Logger, logFacts } from '../logging.js'
 import { collectMetrics } from '../metrics/fact-metrics.js'
@@ -10,9 +8,10 @@ import { checkLayout } from '../pending/layout.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
 import { createProducer, type ProducerOptions } from '../producer/producer.js'
+import { becomeReady } from '../redis/become-ready.js'
 import { connect, WORKER_CONNECTION } from '../redis/connection.js'
 import { laneOf } from '../redis/lane.js'
-import { type ConnectionOptions, describeRedis } from '../redis/redis-source.js'
+import type { ConnectionOptions } from '../redis/redis-source.js'
 import { readServerSetup, refuseOldServer } from '../redis/server-check.js'
 import { type Rate, Throttle } from '../throttle/throttle.js'
 import type { RunUpdateWorker } from '../worker/worker.js'
@@ -56,8 +55,6 @@ const REQUEST_CONNECTION = {
   connectTimeout: 2_500,
   commandTimeout: 2_500,
 } as const satisfies ConnectionOptions
-
-const READY_WITHIN_MS = 4_000
 
 /**
  * Listens.
@@ -140,24 +137,4 @@ export async function startLaneServer(options: LaneServerOptions): Promise<LaneS
     disconnect()
     throw error
   }
-}
-
-function becomeReady(redis: Redis, lastError: () => Error | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const cause = lastError()
-      if (cause instanceof ConfigurationError) return reject(cause)
-      const why = cause ? ` (${cause.message || String(cause)})` : ''
-      reject(
-        new RedisUnavailableError(
-          `Redis at ${describeRedis(redis)} can't be reached${why}. Check that it runs, and REDIS_URL or --redis-url.`,
-          cause && { cause },
-        ),
-      )
-    }, READY_WITHIN_MS)
-    redis.once('ready', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

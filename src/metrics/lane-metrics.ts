@@ -7,7 +7,7 @@
  */
 import { Queue } from 'bullmq'
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { before } from '../producer/merge-queue.js'
+import { before } from '../redis/deadline.js'
 import { type JobCounts, type LaneSample, readSample, type SampledParts } from './lane-sample.js'
 import { LetterReasons } from './letter-reasons.js'
 import { METRIC_PREFIX } from './metric-name.js'

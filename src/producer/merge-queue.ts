@@ -15,6 +15,7 @@ import type { FactEmitter } from '../events.js'
 import { refuseOtherLayout } from '../pending/layout.js'
 import { loadMerge, type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
 import type { Policy } from '../policy.js'
+import { before, until } from '../redis/deadline.js'
 import type { Lane } from '../redis/lane.js'
 import { describeRedis } from '../redis/redis-source.js'
 import { MemoryWatch } from './memory-watch.js'
@@ -255,26 +256,5 @@ function hand(calls: readonly Waiting[], results: readonly Merged[]): void {
   for (const { updates, resolve } of calls) {
     resolve(results.slice(start, start + updates.length))
     start += updates.length
-  }
-}
-
-function until(moment: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, moment - performance.now())))
-}
-
-/** Runs a task, and gives up on it at a moment of the monotonic clock. What it still does then must do no harm. */
-export async function before<Result>(deadline: number, task: () => Promise<Result>): Promise<Result> {
-  // Before the timer: where it throws at once, there is nothing to give up on.
-  const running = task()
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('time-out')), Math.max(0, deadline - performance.now()))
-  })
-  // Once the time is over nobody listens to it any more.
-  running.catch(() => {})
-  try {
-    return await Promise.race([running, timeout])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -19,12 +19,13 @@ import type { Merged, MergeUpdate } from '../pending/merge.js'
 import { PendingUpdates } from '../pending/pending-updates.js'
 import { type Policy, policyWith } from '../policy.js'
 import { connect, PRODUCER_CONNECTION } from '../redis/connection.js'
+import { before } from '../redis/deadline.js'
 import { type Lane, laneOf } from '../redis/lane.js'
 import type { RedisSource } from '../redis/redis-source.js'
 import { type ParseResult, parseRunUpdate, parseRunUpdateText, type RunUpdate } from '../run/parse.js'
 import { traceUpdates } from '../tracing/update-spans.js'
 import { EnqueueInterruptedError, type EnqueueResult, rejection, toResult } from './enqueue-result.js'
-import { before, MergeQueue } from './merge-queue.js'
+import { MergeQueue } from './merge-queue.js'
 
 /** `enqueueMany` parses one chunk while Redis merges those before it, and BullMQ adds the jobs of the oldest. */
 const CHUNK_SIZE = 100

@@ -4,7 +4,7 @@
  *  - idle      nobody watches. Left by the first watcher.
  *  - watching  a look a second; each watcher is told of each. Left by the last watcher to go.
  */
-import { before } from '../../producer/merge-queue.js'
+import { before } from '../../redis/deadline.js'
 import { type Counters, type Flow, FlowMeter } from './flow.js'
 import type { Snapshot } from './snapshot.js'
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { before } from '../../../src/producer/merge-queue.js'
+import { before } from '../../../src/redis/deadline.js'
 
 test('a task that throws at once leaves no time-out behind that nobody catches', async () => {
   const unhandled: unknown[] = []
