@@ -105,10 +105,17 @@ const FIRST_PATHS = FIELDS.filter(({ merge }) => merge === 'first')
   .join(' ')
 
 /** An update as the script takes it. All of it is text: what cjson does to numbers and to values is not ours to find out. */
-function layOut({ runId, writes, observedAtUs, tie = 0, source = '', origin = '', isAwaited }: MergeUpdate): string[] {
-  const parts = [runId, source, observedAtUs?.toString() ?? '', String(tie), origin, isAwaited ? '1' : '']
+function layOut(update: MergeUpdate): (string | string[])[] {
+  const { runId, writes, source = '' } = update
+  const parts = [runId, source, particularsOf(update)]
   for (const path of Object.keys(writes) as FieldPath[]) parts.push(path, JSON.stringify(writes[path]))
   return parts
+}
+
+/** What most updates lack. */
+function particularsOf({ observedAtUs, tie = 0, origin = '', isAwaited = false }: MergeUpdate): '' | string[] {
+  if (observedAtUs === undefined && tie === 0 && origin === '' && !isAwaited) return ''
+  return [observedAtUs?.toString() ?? '', String(tie), origin, isAwaited ? '1' : '']
 }
 
 type MergeUpdatesReply = ['too_late', string] | ['merged', string, string, string, ...MergedReply[]]

@@ -15,8 +15,9 @@
 -- ARGV[4] maxPendingRuns  at this many, no new run is taken; 0: no limit
 -- ARGV[5] memoryIsShort   1: no new run is taken
 -- ARGV[6] firstPaths      the paths that go by the rule 'first', separated by spaces; all others go by 'latest'
--- ARGV[7] updates         JSON: for each update {run id, source, observed us or '', tie, origin or '', '1' if somebody
---                         waits for its outcome or '', path, JSON of the value, path, ...}; the value 'null' clears
+-- ARGV[7] updates         JSON: for each update {run id, source, '' or {observed us or '', tie, origin or '', '1' if
+--                         somebody waits for its outcome or ''}, path, JSON of the value, path, ...}; the value 'null'
+--                         clears
 --
 -- Returns {'too_late', now us}
 --      or {'merged', now us, arrived us, sequence of the first update, update, update, ...}, each update being
@@ -53,6 +54,10 @@ local stampEnd = ' ' .. arrivedText .. ' 0 '
 
 local NONE = {}
 
+-- Fields and values of the update at hand. One list for all of them: its places are made once, and what is left in those
+-- behind the last is never read.
+local taken = {}
+
 -- Runs of a batch have often had equally many updates: a number that is written costs more than one that is looked up.
 local oneMore = setmetatable({}, {
   __index = function(texts, count)
@@ -66,8 +71,11 @@ local function refused(status)
 end
 
 local function mergeUpdate(update, sequence)
-  local runId, source, observedText, tie = update[1], update[2], update[3], update[4]
-  local origin, isAwaited = update[5], update[6] == '1'
+  local runId, source, particulars = update[1], update[2], update[3]
+  local observedText, tie, origin, isAwaited = '', '0', '', false
+  if particulars ~= '' then
+    observedText, tie, origin, isAwaited = particulars[1], particulars[2], particulars[3], particulars[4] == '1'
+  end
   local pendingKey = pendingPrefix .. runId
   local observedUs = arrivedUs
   if observedText == '' then
@@ -78,8 +86,8 @@ local function mergeUpdate(update, sequence)
       return refused('observed_in_future')
     end
   end
-  -- As makeStamp would write it. A sequence has fewer than the 14 digits that Lua itself writes in full.
-  local stamp = observedText .. ' ' .. tie .. ' ' .. sequence .. stampEnd .. source
+  -- As makeStamp would write it; a whole number as such costs less than as a double.
+  local stamp = observedText .. ' ' .. tie .. string.format(' %d', sequence) .. stampEnd .. source
 
   local known = redis.pcall('HMGET', pendingKey, 'generation', 'newestUs', 'updates')
   if known.err then
@@ -95,19 +103,19 @@ local function mergeUpdate(update, sequence)
     mark = math.max(mark or 0, tonumber(sent[1] or '') or 0)
   end
 
-  local taken, stale, conflicting, holder, isKnown = nil, NONE, NONE, '', false
+  local count, stale, conflicting, holder, isKnown = nil, NONE, NONE, '', false
   if mark and observedUs >= mark then
-    taken = takeAll(update, stamp, firstPaths)
+    count = takeAll(update, stamp, firstPaths, taken)
   end
-  if not taken then
+  if not count then
     local sentKey = sentPrefix .. runId
-    taken, stale, conflicting, holder, isKnown = judgeEach(update, stamp, firstPaths, pendingKey, sentKey)
-    if not taken then
+    count, stale, conflicting, holder, isKnown = judgeEach(update, stamp, firstPaths, pendingKey, sentKey, taken)
+    if not count then
       return refused('unreadable')
     end
   end
 
-  local addJob, isAnyTaken = 0, #taken > 0
+  local addJob, isAnyTaken = 0, count > 0
   if isAnyTaken then
     if not generation then
       if memoryIsShort or (maxPendingRuns > 0 and redis.call('ZCARD', indexKey) >= maxPendingRuns) then
@@ -117,8 +125,9 @@ local function mergeUpdate(update, sequence)
       addJob = 1
     end
     if mark and (observedUs > mark or tie ~= '0') then
-      taken[#taken + 1] = 'newestUs'
-      taken[#taken + 1] = tie == '0' and observedText or digits(raisedMark(mark, observedUs, tonumber(tie)))
+      taken[count + 1] = 'newestUs'
+      taken[count + 2] = tie == '0' and observedText or digits(raisedMark(mark, observedUs, tonumber(tie)))
+      count = count + 2
     end
     if origin ~= '' then
       addOrigin(pendingKey, origin)
@@ -126,12 +135,11 @@ local function mergeUpdate(update, sequence)
   end
   if generation then
     if isAwaited then
-      taken[#taken + 1] = 'awaited'
-      taken[#taken + 1] = '1'
+      taken[count + 1], taken[count + 2] = 'awaited', '1'
+      count = count + 2
     end
-    taken[#taken + 1] = 'updates'
-    taken[#taken + 1] = oneMore[known[3] or '0']
-    redis.call('HSET', pendingKey, unpack(taken))
+    taken[count + 1], taken[count + 2] = 'updates', oneMore[known[3] or '0']
+    redis.call('HSET', pendingKey, unpack(taken, 1, count + 2))
   end
 
   if isAnyTaken and addJob == 0 and #stale == 0 and #conflicting == 0 then

@@ -1,8 +1,8 @@
--- What an update writes, as the fields and values of its run's pending hash. An update is a list: run id, source,
--- observed us or '', tie, origin or '', '1' if it is awaited or '', and for each write its path and JSON.
+-- What an update writes, as the fields and values of its run's pending hash. An update is a list: run id, source, its
+-- particulars or '', and for each write its path and JSON.
 -- @include judge.lua
 
-local FIRST_WRITE, PARTS_OF_A_WRITE = 7, 2
+local FIRST_WRITE, PARTS_OF_A_WRITE = 4, 2
 
 -- Field names by path, made once: a string that is built costs more than one that is looked up.
 local function fieldNames(kind)
@@ -23,9 +23,10 @@ local function setOf(list)
   return set
 end
 
--- All writes are taken, or none where one of them goes by another rule than the order.
-local function takeAll(update, stamp, firstPaths)
-  local taken, count = {}, 0
+-- All writes are taken, or none where one of them goes by another rule than the order. Returns how many places of
+-- `taken` they have filled, or nil.
+local function takeAll(update, stamp, firstPaths, taken)
+  local count = 0
   for i = FIRST_WRITE, #update, PARTS_OF_A_WRITE do
     local path = update[i]
     if firstPaths[path] then
@@ -35,14 +36,15 @@ local function takeAll(update, stamp, firstPaths)
     taken[count + 3], taken[count + 4] = valueFields[path], update[i + 1]
     count = count + 4
   end
-  return taken
+  return count
 end
 
--- Judges each write by what is known of its field. Returns what to take, and the lists of the reply; or nil where a
--- person has put something there that is no hash: that must cost this run only, not the batch.
-local function judgeEach(update, stamp, firstPaths, pendingKey, sentKey)
+-- Judges each write by what is known of its field, and puts what is taken into `taken`. Returns how many places of it are
+-- filled, and the lists of the reply; or nil where a person has put something there that is no hash: that must cost this
+-- run only, not the batch.
+local function judgeEach(update, stamp, firstPaths, pendingKey, sentKey, taken)
   local order = readOrder(stamp)
-  local taken, stale, conflicting, holder, isKnown = {}, {}, {}, '', false
+  local count, stale, conflicting, holder, isKnown = 0, {}, {}, '', false
   for i = FIRST_WRITE, #update, PARTS_OF_A_WRITE do
     local path, value = update[i], update[i + 1]
     local rule = firstPaths[path] and 'first' or 'latest'
@@ -53,9 +55,9 @@ local function judgeEach(update, stamp, firstPaths, pendingKey, sentKey)
     end
     local verdict, keyHolder = judge(rule, order, value, pending[1], pending[2], sent[1], sent[2])
     if verdict == 'take' then
-      local count = #taken
       taken[count + 1], taken[count + 2] = stampFields[path], stamp
       taken[count + 3], taken[count + 4] = valueFields[path], value
+      count = count + 4
     elseif verdict == 'same' then
       isKnown = true
     elseif verdict == 'conflict' then
@@ -65,5 +67,5 @@ local function judgeEach(update, stamp, firstPaths, pendingKey, sentKey)
       stale[#stale + 1] = path
     end
   end
-  return taken, stale, conflicting, holder, isKnown
+  return count, stale, conflicting, holder, isKnown
 end

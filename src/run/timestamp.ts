@@ -26,20 +26,16 @@ const CYCLE_MS = 146_097 * 86_400_000
 export function parseTimestamp(text: string): Timestamp | undefined {
   if (!RFC_3339.test(text)) return undefined
   // What has the form has each part at its place. Groups of the expression would cost more than all the rest.
-  const year = Number(text.slice(0, 4))
-  const day = Number(text.slice(8, 10))
-  if (day > FEWEST_DAYS && day > daysInMonth(year, Number(text.slice(5, 7)))) return undefined
+  if (text.slice(8, 10) > FEWEST_DAYS && Number(text.slice(8, 10)) > daysInMonth(text)) return undefined
   const isUtc = text.endsWith('Z') || text.endsWith('z')
   const zoneStart = isUtc ? text.length - 1 : text.length - OFFSET_LENGTH
-  const fraction = text.slice(SECONDS_END + 1, zoneStart)
   const ms = isUtc ? undefined : toMs(text, zoneStart)
-  if (ms === undefined ? year === 0 : ms < EARLIEST_MS || ms > LATEST_MS) return undefined
-  const seconds = ms === undefined ? `${text.slice(0, 10)}T${text.slice(11, SECONDS_END)}` : toText(ms)
+  if (ms === undefined ? text.startsWith('0000') : ms < EARLIEST_MS || ms > LATEST_MS) return undefined
   return {
-    text: `${seconds}${fractionText(fraction)}Z`,
+    text: isNormal(text, zoneStart) ? text : normalText(text, zoneStart, ms),
     // Read by few: most timestamps are values, and are sent as text.
     get nanoseconds() {
-      return BigInt(ms ?? toMs(text, zoneStart)) * 1_000_000n + BigInt(fraction.padEnd(9, '0'))
+      return BigInt(ms ?? toMs(text, zoneStart)) * 1_000_000n + BigInt(fractionOf(text, zoneStart).padEnd(9, '0'))
     },
   }
 }
@@ -47,7 +43,7 @@ export function parseTimestamp(text: string): Timestamp | undefined {
 const SECONDS_END = 'YYYY-MM-DDTHH:MM:SS'.length
 const OFFSET_LENGTH = '+HH:MM'.length
 /** Of a month. */
-const FEWEST_DAYS = 28
+const FEWEST_DAYS = '28'
 
 /** Whole seconds, as milliseconds. */
 function toMs(text: string, zoneStart: number): number {
@@ -65,17 +61,30 @@ function toText(ms: number): string {
   return new Date(ms).toISOString().slice(0, SECONDS_END)
 }
 
-function daysInMonth(year: number, month: number): number {
+function daysInMonth(text: string): number {
+  const year = Number(text.slice(0, 4))
+  const month = Number(text.slice(5, 7))
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 }
 
-/** With 0, 3, 6 or 9 digits, as few as hold it. */
-function fractionText(fraction: string): string {
-  if (fraction === '') return ''
-  if (fraction.length % 3 === 0 && !fraction.endsWith('000')) return `.${fraction}`
-  const significant = fraction.replace(/0+$/, '').length
-  return significant === 0 ? '' : `.${fraction.padEnd(9, '0').slice(0, Math.ceil(significant / 3) * 3)}`
+function fractionOf(text: string, zoneStart: number): string {
+  return text.slice(SECONDS_END + 1, zoneStart)
+}
+
+/** Most are in the one form already, and are not written anew. */
+function isNormal(text: string, zoneStart: number): boolean {
+  if (text[10] !== 'T' || text[zoneStart] !== 'Z') return false
+  const point = zoneStart > SECONDS_END ? 1 : 0
+  return (zoneStart - SECONDS_END - point) % 3 === 0 && !(point === 1 && text.endsWith('000', zoneStart))
+}
+
+/** `ms`: undefined where it is in UTC already. */
+function normalText(text: string, zoneStart: number, ms: number | undefined): string {
+  const seconds = ms === undefined ? `${text.slice(0, 10)}T${text.slice(11, SECONDS_END)}` : toText(ms)
+  const fraction = fractionOf(text, zoneStart).replace(/0+$/, '')
+  if (fraction === '') return `${seconds}Z`
+  return `${seconds}.${fraction.padEnd(Math.ceil(fraction.length / 3) * 3, '0')}Z`
 }
 
 /** Truncates towards the past, as cutting off digits does, also before the epoch. */
