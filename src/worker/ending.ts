@@ -16,6 +16,10 @@ export type Ending =
       readonly failure: Failure
       /** How long the run rests, after an ambiguous end. */
       readonly restMs: number
+      /** This run gets no permit sooner, if the lane said so. */
+      readonly remainingMs?: number | null
+      /** It was the probe, and failed: the job goes behind all others, so that each of them has its turn to probe. */
+      readonly wasProbe?: boolean
     }
   /** The worker closes: the job goes back, for another worker. */
   | { readonly kind: 'stopping' }

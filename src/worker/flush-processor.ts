@@ -5,7 +5,9 @@
  *   all sent             release; completed. Something came in meanwhile: the next generation's job is added first.
  *   superseded           completed at once
  *   leased               back after the lease, by moveToDelayed
- *   held, stopping       back to the front of the queue, by moveToWait; for a hold, AFTER the gate is closed
+ *   held, stopping       back to the front of the queue, by moveToWait; for a hold, AFTER the gate is closed. A failed
+ *                        probe goes behind all that wait, by moveToDelayed: a few runs that fail by themselves must not
+ *                        be asked in turn for ever, while every other would open the lane
  *   failed, back off     back after a backoff, by moveToDelayed
  *   anything else        a bug, or Redis is away: back after a moment; if even that fails, BullMQ finds it stalled
  */
@@ -106,8 +108,8 @@ export class FlushProcessor {
         return await this.#delay(job, token, ending.delayMs)
       case 'held':
         await pending.defer(holder, ending)
-        await gate.close()
-        return await this.#putBack(job, token)
+        await gate.close(ending.remainingMs ?? 0)
+        return ending.wasProbe ? await this.#delay(job, token, 0) : await this.#putBack(job, token)
       case 'stopping':
         await pending.defer(holder, { failure: 'none' })
         return await this.#putBack(job, token)

@@ -25,6 +25,10 @@ export class LaneGate {
   #mode: 'open' | 'closed' | 'probing' | 'ended' = 'open'
   /** The next look at the lane; there only while the gate is not open. */
   #timer: NodeJS.Timeout | undefined
+  /** On the monotonic clock: the run that was refused last may probe then, and no other was there. */
+  #probeFrom = 0
+  /** The hold is over, and for a whole pause between two looks no job came to probe. */
+  #isDeserted = false
   /** What was last told as a fact, so that each change is told once. */
   #toldReason: string | null = null
 
@@ -36,9 +40,12 @@ export class LaneGate {
     this.#concurrency = worker.concurrency
   }
 
-  /** Whether the worker is kept from taking jobs: the sweeper rests then. */
+  /**
+   * Whether the sweeper rests: the worker is kept from taking jobs. Not where no job is there to be taken though a probe
+   * is due: if they were lost in the hold, nobody but the sweeper can open the lane.
+   */
   get isClosed(): boolean {
-    return this.#mode !== 'open'
+    return this.#mode !== 'open' && !this.#isDeserted
   }
 
   /** Listens for announcements. The subscriber is a connection of its own, and stays the caller's to close. */
@@ -51,10 +58,13 @@ export class LaneGate {
   /**
    * A job met a closed lane. Must be called before the job is moved back: else BullMQ would hand out the next one at
    * once. `true`: inside a processor, `pause` would wait for the processor itself.
+   * @param remainingMs its run gets no permit sooner; the lane alone does not tell how long it keeps the next probe from
+   * the run that probed last.
    */
-  async close(): Promise<void> {
+  async close(remainingMs: number): Promise<void> {
     if (this.#mode === 'ended') return
     this.#mode = 'closed'
+    this.#probeFrom = performance.now() + Math.min(remainingMs, this.#policy.otherRunPauseMs)
     await this.#worker.pause(true)
     void this.look()
   }
@@ -78,13 +88,16 @@ export class LaneGate {
     }
     this.#tell(lane)
     if (!this.#isKeptClosed()) return
+    const isProbeDue = lane.remainingMs === 0 && !lane.isProbing
+    this.#isDeserted = isProbeDue && this.#mode === 'probing'
+    const pauseMs = this.#probeFrom - performance.now()
     if (lane.state === 'open') {
       this.#reopen('open', this.#concurrency)
-    } else if (lane.remainingMs === 0 && !lane.isProbing) {
+    } else if (isProbeDue && pauseMs <= 0) {
       this.#reopen('probing', PROBING_CONCURRENCY)
       this.#lookIn(this.#policy.laneLookMs)
     } else if (this.#mode === 'closed') {
-      this.#lookIn(lane.remainingMs)
+      this.#lookIn(isProbeDue ? pauseMs : lane.remainingMs)
     } else {
       this.#lookIn(this.#policy.laneLookMs)
     }

@@ -71,9 +71,12 @@ export function sendPending(sender: Sender, holder: Holder, paths?: readonly Fie
   })
 }
 
-/** What can't be read, and a run whose attempts are used up, is for the flush to deal with, before any request. */
-function mustDealFirst({ claim }: Turn, { maxAttempts }: Policy): boolean {
-  return claim.corrupt.length > 0 || claim.failures >= maxAttempts
+/**
+ * What can't be read, and a run whose attempts are used up, is for the flush to deal with, before any request. Not so the
+ * latter where it has the probe: in a storm of such runs nobody else may be there to open the lane.
+ */
+function mustDealFirst({ claim, permit }: Turn, { maxAttempts }: Policy): boolean {
+  return claim.corrupt.length > 0 || (claim.failures >= maxAttempts && permit.probe === '')
 }
 
 /** The run as Sift has it. */
@@ -164,7 +167,7 @@ async function patch(
     throw new TransientFailure(verdict, false, false)
   }
   sender.facts.emit('patch:refused', { runId, updateMask: body.updateMask, reason, message, durationMs })
-  if (isStorm) throw new FlushEnded(MET_CLOSED_LANE)
+  if (isStorm) throw new FlushEnded({ ...MET_CLOSED_LANE, wasProbe: permit.probe !== '' })
   const answer = answerOf(exchange)
   return { kind: 'refused', turn, entries, verdict, ...(answer && { answer }) }
 }
@@ -187,8 +190,12 @@ async function fail(
     throw new TransientFailure(verdict, !ambiguous && waitMs === undefined)
   }
   // The hold spaces the probes, so a probe's run needs no backoff of its own, and is at hand when the lane opens.
-  const failure = verdict.kind === 'held' ? 'held' : 'none'
-  throw new FlushEnded({ kind: 'held', failure, restMs: ambiguous ? sender.policy.ambiguityGraceMs : 0 })
+  throw new FlushEnded({
+    kind: 'held',
+    failure: verdict.kind === 'held' ? 'held' : 'none',
+    restMs: ambiguous ? sender.policy.ambiguityGraceMs : 0,
+    wasProbe: turn.permit.probe !== '',
+  })
 }
 
 async function withQuickRetries<Result>(sender: Sender, run: () => Promise<Result>): Promise<Result> {

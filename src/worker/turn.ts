@@ -99,7 +99,7 @@ function endingOf(refusal: Extract<ClaimReply, { kind: 'superseded' | 'leased' |
     case 'leased':
       return new FlushEnded({ kind: 'leased', delayMs: refusal.remainingMs })
     case 'held':
-      return new FlushEnded(MET_CLOSED_LANE)
+      return new FlushEnded({ ...MET_CLOSED_LANE, remainingMs: refusal.remainingMs })
   }
 }
 

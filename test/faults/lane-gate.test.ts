@@ -33,7 +33,7 @@ test('a lane that opens just as the last job ends never leaves a worker that tak
   for (let turns = 0; turns < MOST_TURNS; turns++) {
     const name = `lane-${turns}`
     const queue = new Queue(name, { connection })
-    const worker: Worker = new Worker(name, () => gate.close(), { connection })
+    const worker: Worker = new Worker(name, () => gate.close(0), { connection })
     const ended = new Promise<void>((resolve) => worker.once('completed', () => resolve()))
     const read = async () => {
       await ended
