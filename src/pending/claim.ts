@@ -35,6 +35,8 @@ export type ClaimReply =
 export type TurnReply =
   | { readonly kind: 'claimed'; readonly permit: Permit; readonly claim: Claim }
   | { readonly kind: 'granted'; readonly permit: Permit }
+  /** Redis has lost the lane's rate: it must be set again before anything is sent. */
+  | { readonly kind: 'no_rate' }
   | Extract<ClaimReply, { kind: 'superseded' | 'leased' | 'held' }>
 
 export function readTurn([kind, ...rest]: readonly string[]): TurnReply {
@@ -47,6 +49,7 @@ export function readTurn([kind, ...rest]: readonly string[]): TurnReply {
     const [waitUs, epoch, probe = '', heldReason = ''] = rest
     return { kind, permit: { waitMs: Number(waitUs) / 1000, epoch: Number(epoch), probe, heldReason } }
   }
+  if (kind === 'no_rate') return { kind }
   return readRefusal(kind, rest)
 }
 

@@ -20,6 +20,7 @@
 --      or {'granted', wait us, epoch, probe or '', reason of the hold that it probes}
 --      or {'superseded'}: the generation is not the pending one's
 --      or {'leased', remaining us}: another owner's lease is live
+--      or {'no_rate'}: the lane has no rate, which only a Redis that has lost it can say, for a worker sets it at its start
 --      or {'held', remaining us or -1 (until an operator opens it), reason}
 -- @include ../redis/time.lua
 -- @include ../throttle/permit.lua
@@ -35,6 +36,9 @@ if refusal then
   return refusal
 end
 local lane = readLane(throttleKey, nowUs)
+if not lane.spacingUs then
+  return { 'no_rate' }
+end
 local permit = takePermit(throttleKey, lane, nowUs, runId, longestHoldUs, probeTtlUs, otherRunPauseUs)
 local kind, waitUs, epoch, probe = unpack(permit)
 if kind ~= 'granted' or waitUs ~= '0' or probe ~= '' then

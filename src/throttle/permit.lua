@@ -5,7 +5,7 @@
 
 local function takeSlot(throttleKey, lane, nowUs)
   local slotUs = math.max(nowUs, lane.nextSlotUs or 0)
-  writeLane(throttleKey, lane, { nextSlotUs = slotUs + (lane.spacingUs or 0), seenUs = nowUs })
+  writeLane(throttleKey, lane, { nextSlotUs = slotUs + lane.spacingUs, seenUs = nowUs })
   return slotUs
 end
 

@@ -25,6 +25,8 @@ export interface TurnTaker {
   readonly policy: Policy
   readonly apiKey: ApiKey
   readonly facts: FactEmitter
+  /** Gives the lane its rate again. */
+  setRate(): Promise<void>
   /** Aborted when the worker closes: who waits for a slot then gives its job back. */
   readonly stopping: AbortSignal
 }
@@ -41,12 +43,19 @@ export async function takeTurn(taker: TurnTaker, holder: Holder): Promise<Turn> 
   }
 }
 
-/** Undefined: the permit is void, or so much of the lease was gone when it came that nothing may be sent. */
+/**
+ * Undefined: the permit is void, or so much of the lease was gone when it came that nothing may be sent, or the lane had
+ * lost its rate.
+ */
 async function tryTurn(taker: TurnTaker, holder: Holder): Promise<Turn | undefined> {
   const { pending, throttle, stopping, facts } = taker
   if (stopping.aborted) throw new FlushEnded({ kind: 'stopping' })
   const startedAt = performance.now()
   const reply = await pending.takeTurn(holder)
+  if (reply.kind === 'no_rate') {
+    await taker.setRate()
+    return undefined
+  }
   if (reply.kind !== 'claimed' && reply.kind !== 'granted') throw endingOf(reply)
   const { permit } = reply
   if (permit.waitMs > 0 && !(await waitFor(permit.waitMs, stopping))) {

@@ -162,6 +162,7 @@ class LaneWorker implements RunUpdateWorker {
       policy,
       apiKey,
       throttle: this.#throttle,
+      setRate: () => this.#setRate(),
       sift: this.#sift,
       deadLetters: this.#deadLetters,
       flushQueue: this.#flushQueue,
@@ -220,10 +221,7 @@ class LaneWorker implements RunUpdateWorker {
     refuseOldServer(server)
     if (mayEvict(server)) this.facts.emit('redis:may-evict', { policy: server.evictionPolicy })
     await checkLayout(this.#redis, this.#lane)
-    const before = await this.#throttle.setRate(this.#rate)
-    if (before !== null) {
-      this.facts.emit('rate:differs', { before, now: `${this.#rate.max} in ${this.#rate.durationMs} ms` })
-    }
+    await this.#setRate()
     await this.#gate.listen(this.#subscriber, this.#lane)
     await this.#gate.look()
     this.#neverReady.signal.throwIfAborted()
@@ -232,6 +230,13 @@ class LaneWorker implements RunUpdateWorker {
     }
     this.#sweeper.start()
     this.facts.emit('worker:ready', { lane: this.#lane.queueName })
+  }
+
+  /** At the start, and where Redis comes back without it. */
+  async #setRate(): Promise<void> {
+    const before = await this.#throttle.setRate(this.#rate)
+    if (before === null) return
+    this.facts.emit('rate:differs', { before, now: `${this.#rate.max} in ${this.#rate.durationMs} ms` })
   }
 
   async #mend(queue: Pick<MendingQueue, 'name' | 'mendActive'> | undefined, error: Error): Promise<void> {

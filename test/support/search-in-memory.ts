@@ -80,6 +80,7 @@ export async function countSearch(mask: readonly FieldPath[], guilty: readonly F
     {
       ...around,
       policy: POLICY,
+      setRate: async () => {},
       apiKey: API_KEY,
       facts: new FactEmitter(),
       stopping: NEVER,

@@ -59,6 +59,14 @@ describe('an open lane', () => {
     expect((await lane.takePermit('a', 'w1')).waitMs).toBe(0)
   })
 
+  test('gives no slot before it has a rate, as after a Redis that has lost it', async () => {
+    const generation = (await lane.pendingHash('a')).generation ?? ''
+    expect(await lane.pending.takeTurn({ runId: 'a', generation, owner: 'w1' })).toEqual({ kind: 'no_rate' })
+    await lane.throttle.setRate({ max: 50, durationMs: 1000 })
+    await lane.takePermit('a')
+    expect((await lane.takePermit('b')).waitMs).toBe(20.4)
+  })
+
   test('tells another rate that was set before, and not the same', async () => {
     expect(await lane.throttle.setRate({ max: 50, durationMs: 1000 })).toBeNull()
     expect(await lane.throttle.setRate({ max: 50, durationMs: 1000 })).toBeNull()

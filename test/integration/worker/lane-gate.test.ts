@@ -18,6 +18,7 @@ afterEach(async () => {
 async function leaveProbeBehind(runId: string): Promise<void> {
   const { throttle, pending, producer } = pipeline
   const { generation } = await producer.enqueue({ run: { runId, name: 'n' } })
+  await throttle.setRate({ max: 1_000, durationMs: 1_000 })
   const aWhileAgoUs = (Date.now() - 5_000) * 1000
   throttle.nowUs = aWhileAgoUs
   const slowDown = { kind: 'throttled', reason: 'rate_limited', message: 'slow down', waitMs: 1 } as const
