@@ -100,7 +100,10 @@ local function mergeUpdate(update, sequence)
     if sent.err then
       return refused('unreadable')
     end
-    mark = math.max(mark or 0, tonumber(sent[1] or '') or 0)
+    -- Where a person has taken the generation out of what is pending, the mark of sent says nothing of what is there.
+    if mark or not known[3] then
+      mark = math.max(mark or 0, tonumber(sent[1] or '') or 0)
+    end
   end
 
   local count, stale, conflicting, holder, isKnown = nil, NONE, NONE, '', false

@@ -26,7 +26,8 @@ local FIRST_WRITE_ARG, ARGS_A_WRITE = 3, 4
 
 local generation = redis.call('HGET', pendingKey, 'generation')
 local mark = readMark(pendingKey)
-if not generation then
+-- Where a person has taken the generation out of what is pending, the mark of sent says nothing of what is there.
+if not generation and (mark or redis.call('EXISTS', pendingKey) == 0) then
   mark = math.max(mark or 0, readMark(sentKey) or 0)
 end
 

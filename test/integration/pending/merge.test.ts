@@ -174,6 +174,20 @@ describe('what a person has put in place of a pending update', () => {
     expect(merged.map(({ status }) => status)).toEqual(['unreadable', 'accepted', 'accepted'])
   })
 
+  test('is looked at where the generation was taken out of what a late observation had opened', async () => {
+    const secondsLater = (seconds: number) => ({ observedAtUs: BigInt(lane.nowUs + seconds * 1_000_000) })
+    const { generation } = await lane.write('a', { name: 'n' }, secondsLater(-2))
+    const { entries, updates } = await lane.claim({ runId: 'a', generation, owner: 'w1' })
+    await lane.settle('a', entries)
+    await lane.pending.release({ runId: 'a', generation, owner: 'w1' }, updates)
+    await lane.write('a', { description: 'late' }, secondsLater(-5))
+    await lane.write('a', { description: 'newest' }, secondsLater(-1))
+    await redis.hdel(lane.lane.pending('a'), 'generation', 'newestUs')
+    const [older] = await lane.merge([{ runId: 'a', writes: { description: 'older' }, ...secondsLater(-1.5) }])
+    expect(older).toMatchObject({ status: 'stale' })
+    expect(await lane.pendingWrites('a')).toEqual({ description: 'newest' })
+  })
+
   test('is written over where it is an order that cannot be read', async () => {
     await lane.write('a', { name: 'n' })
     await redis.hset(lane.lane.pending('a'), 'stamp:name', 'tomorrow')
