@@ -27,7 +27,8 @@ local waitUs, longestHoldUs = tonumber(ARGV[7]), tonumber(ARGV[8])
 local epoch, probe = tonumber(ARGV[9]), ARGV[10]
 local outageRow, outageRuns = tonumber(ARGV[11]), tonumber(ARGV[12])
 
--- A permit of an older epoch was given before the last hold: what it met, the probe that opened the lane knew better.
+-- A permit of an older epoch was given before the last hold: what it met, the probe that opened the lane knew better. But
+-- a wait that the server states is its word of now.
 local lane = readLane(throttleKey, nowUs)
 if waitUs then
   waitUs = math.min(waitUs, longestHoldUs)
@@ -74,7 +75,7 @@ elseif kind == 'transient' then
 elseif isItsProbe(lane, probe) then
   holdLonger(throttleKey, channel, lane, nowUs, reason, detail, waitUs)
 elseif lane.state == 'open' then
-  if epoch == lane.epoch then
+  if epoch == lane.epoch or waitUs then
     holdLane(throttleKey, channel, lane, nowUs, reason, detail, nowUs + math.max(waitUs or lane.firstHoldUs, 0), runId)
   end
 elseif waitUs and lane.untilUs and nowUs + waitUs > lane.untilUs then

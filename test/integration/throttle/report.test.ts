@@ -72,6 +72,13 @@ describe('a 429', () => {
     await report(THROTTLED, 'b', { epoch: 1, probe: '' })
     expect(await lane.throttle.read()).toMatchObject({ state: 'held' })
   })
+
+  test('that states a wait is believed, whatever its permit', async () => {
+    await report(THROTTLED)
+    await lane.throttle.open()
+    await report({ ...THROTTLED, waitMs: 30_000 }, 'b', FIRST_EPOCH)
+    expect(await lane.throttle.read()).toMatchObject({ state: 'held', remainingMs: 30_000 })
+  })
 })
 
 test('a held answer holds the lane with its reason and message', async () => {
