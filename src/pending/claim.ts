@@ -18,6 +18,8 @@ export interface Claim {
   readonly tries: number
   /** What went wrong last, as JSON, since the generation was opened. */
   readonly trouble: string | null
+  /** When what was sent by the last try that failed was claimed; null where none is known. */
+  readonly triedUs: number | null
   /** Somebody waits for what becomes of some of it. */
   readonly isAwaited: boolean
   /** A held answer of this run has just been counted as its own failure: it backs off, and sends nothing now. */
@@ -73,6 +75,7 @@ function readClaim(reply: readonly string[]): Claim {
     failures: number('failures'),
     tries: number('tries'),
     trouble: fields.get('trouble') ?? null,
+    triedUs: number('triedUs') || null,
     isAwaited: fields.has('awaited'),
     mustBackOff: Number(heldIsCounted) === 1,
   }

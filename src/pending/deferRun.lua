@@ -11,6 +11,7 @@
 --                     run was applied since the last one; held: the same, but judged at the next claim
 -- ARGV[5] graceUs     how long the run still rests; 0: not at all
 -- ARGV[6] trouble     JSON of what went wrong, kept until the run is released; empty: nothing
+-- ARGV[7] triedUs     when what was sent was claimed, kept as long: what has arrived since is untried; empty: nothing was
 --
 -- Returns {'deferred', failures, tries} or {'superseded'}
 -- @include ../redis/time.lua
@@ -18,6 +19,7 @@
 local pendingKey, throttleKey = KEYS[1], KEYS[2]
 local nowUs = readNowUs(ARGV[1])
 local generation, owner, failure, graceUs, trouble = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
+local triedUs = ARGV[7]
 
 local known = redis.call('HMGET', pendingKey, 'generation', 'leaseOwner', 'appliedMark')
 if known[2] == owner then
@@ -33,6 +35,9 @@ end
 
 if trouble ~= '' then
   redis.call('HSET', pendingKey, 'trouble', trouble)
+end
+if triedUs ~= '' then
+  redis.call('HSET', pendingKey, 'triedUs', triedUs)
 end
 local applied = redis.call('HGET', throttleKey, 'applied') or '0'
 if failure == 'held' then

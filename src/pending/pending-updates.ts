@@ -159,11 +159,16 @@ export class PendingUpdates {
 
   /**
    * `restMs`: how long the run keeps its lease after an end that says nothing of whether the PATCH was applied.
-   * `trouble`: what went wrong, for the dead letter that may come of it.
+   * `trouble`: what went wrong, for the dead letter that may come of it. `triedUs`: when what was sent was claimed.
    */
   async defer(
     { runId, generation, owner }: Holder,
-    { failure, restMs = 0, trouble }: { failure: Failure; restMs?: number; trouble?: object },
+    {
+      failure,
+      restMs = 0,
+      trouble,
+      triedUs,
+    }: { failure: Failure; restMs?: number; trouble?: object; triedUs?: number },
   ): Promise<{ failures: number; tries: number }> {
     const [, failures = 0, tries = 0] = (await SCRIPTS.deferRun.run(this.#redis, this.#keys(runId), {
       nowUs: this.nowUs,
@@ -172,6 +177,7 @@ export class PendingUpdates {
       failure,
       graceUs: msToUs(restMs),
       trouble: trouble === undefined ? '' : JSON.stringify(trouble),
+      triedUs: triedUs ?? '',
     })) as [string, number?, number?]
     return { failures, tries }
   }

@@ -45,7 +45,9 @@ local function release(
     redis.call('ZREM', indexKey, runId)
     return { 'gone' }
   end
-  redis.call('HDEL', pendingKey, 'leaseOwner', 'leaseUntilUs', 'failures', 'tries', 'appliedMark', 'heldMark', 'trouble')
+  redis.call(
+    'HDEL', pendingKey, 'leaseOwner', 'leaseUntilUs', 'failures', 'tries', 'appliedMark', 'heldMark', 'trouble', 'triedUs'
+  )
   redis.call('HSET', pendingKey, 'updates', digits(math.max(0, (tonumber(known[4]) or 0) - updates)))
   local firstOrigin = known[5] and dropOrigins(pendingKey, known[5], origins) or ''
   local opened = openGeneration(pendingKey, indexKey, sequenceKey, runId, nowUs)

@@ -55,7 +55,7 @@ export const SCRIPTS = {
   deferRun: new Script(
     file('deferRun'),
     ['pending', 'throttle'],
-    ['nowUs', 'generation', 'owner', 'failure', 'graceUs', 'trouble'],
+    ['nowUs', 'generation', 'owner', 'failure', 'graceUs', 'trouble', 'triedUs'],
   ),
   releaseRun: new Script(
     file('releaseRun'),

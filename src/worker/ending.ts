@@ -1,6 +1,13 @@
 import type { Failure } from '../pending/pending-updates.js'
 import type { RefusedVerdict } from '../sift/verdict.js'
 
+/** A request that failed. */
+export interface Tried {
+  readonly verdict: RefusedVerdict
+  /** Redis's time when what it sent was claimed: what has arrived since is untried. */
+  readonly triedUs: number
+}
+
 /**
  * How a flush job ends before all was sent. Thrown from wherever it shows, and turned into BullMQ's terms in one place
  * (./flush-processor.ts).
@@ -20,11 +27,13 @@ export type Ending =
       readonly remainingMs?: number | null
       /** It was the probe, and failed: the job goes behind all others, so that each of them has its turn to probe. */
       readonly wasProbe?: boolean
+      /** This run's own answer has closed the lane, or kept it closed. */
+      readonly tried?: Tried
     }
   /** The worker closes: the job goes back, for another worker. */
   | { readonly kind: 'stopping' }
   /** This try failed: the job comes again after a backoff. */
-  | { readonly kind: 'failed'; readonly verdict: RefusedVerdict; readonly counts: boolean }
+  | { readonly kind: 'failed'; readonly tried: Tried; readonly counts: boolean }
   /** A held answer of before was counted as a failure of this run: it backs off. */
   | { readonly kind: 'back_off'; readonly tries: number }
 

@@ -17,7 +17,7 @@ import { parseFlushJobId } from '../flush-queue/flush-job.js'
 import type { FlushQueue } from '../flush-queue/flush-queue.js'
 import type { Holder } from '../pending/pending-updates.js'
 import { backoffMs } from './backoff.js'
-import { type Ending, FlushEnded } from './ending.js'
+import { type Ending, FlushEnded, type Tried } from './ending.js'
 import { Flush, type Flusher } from './flush.js'
 import type { LaneGate } from './lane-gate.js'
 
@@ -107,7 +107,7 @@ export class FlushProcessor {
       case 'leased':
         return await this.#delay(job, token, ending.delayMs)
       case 'held':
-        await pending.defer(holder, ending)
+        await pending.defer(holder, { ...ending, ...(ending.tried && troubleOf(ending.tried)) })
         await gate.close(ending.remainingMs ?? 0)
         return ending.wasProbe ? await this.#delay(job, token, 0) : await this.#putBack(job, token)
       case 'stopping':
@@ -122,21 +122,18 @@ export class FlushProcessor {
   }
 
   /** Returns how long the job stays away. */
-  async #deferFailed(holder: Holder, { verdict, counts }: Extract<Ending, { kind: 'failed' }>): Promise<number> {
+  async #deferFailed(holder: Holder, { tried, counts }: Extract<Ending, { kind: 'failed' }>): Promise<number> {
     const { pending, policy, facts } = this.#parts
+    const { verdict } = tried
     const isAmbiguous = verdict.kind === 'transient' && verdict.ambiguous
     const restMs = isAmbiguous ? policy.ambiguityGraceMs : 0
     const statedMs = verdict.kind === 'transient' ? Math.min(verdict.waitMs ?? 0, policy.maxHoldMs) : 0
-    const { reason, message, httpStatus, code } = verdict
-    const { failures, tries } = await pending.defer(holder, {
-      failure: counts ? 'counted' : 'uncounted',
-      restMs,
-      trouble: { at: new Date().toISOString(), reason, message, httpStatus, code },
-    })
+    const failure = counts ? 'counted' : 'uncounted'
+    const { failures, tries } = await pending.defer(holder, { failure, restMs, ...troubleOf(tried) })
     // A run whose attempts are used up comes back at once, to become a dead letter.
     const backoff = failures >= policy.maxAttempts ? 0 : backoffMs(tries, policy, Math.random())
     const delayMs = Math.max(restMs, statedMs, backoff)
-    facts.emit('run:deferred', { runId: holder.runId, reason, delayMs, failures })
+    facts.emit('run:deferred', { runId: holder.runId, reason: verdict.reason, delayMs, failures })
     return delayMs
   }
 
@@ -150,4 +147,10 @@ export class FlushProcessor {
     await job.moveToWait(token).catch(() => {})
     throw new WaitingError()
   }
+}
+
+/** Kept with the run, for the dead letter that may come of it. */
+function troubleOf({ verdict, triedUs }: Tried): { trouble: object; triedUs: number } {
+  const { reason, message, httpStatus, code } = verdict
+  return { trouble: { at: new Date().toISOString(), reason, message, httpStatus, code }, triedUs }
 }

@@ -85,10 +85,12 @@ export class Flush {
     }
   }
 
+  /** What has arrived since the last try is left for attempts of its own: maybe it is what mends the run. */
   async #giveUpExhausted({ claim }: Turn): Promise<void> {
-    if (claim.entries.length === 0) return
+    const tried = claim.entries.filter(({ arrivedUs }) => claim.triedUs === null || arrivedUs <= claim.triedUs)
+    if (tried.length === 0) return
     const last = readTrouble(claim.trouble)
-    await this.#condemn(claim.entries, {
+    await this.#condemn(tried, {
       ...last,
       reason: 'attempts_exhausted',
       message: `Tried ${claim.failures} times while other runs were applied. The last time: ${last.message}`,

@@ -46,12 +46,15 @@ class TransientFailure extends Error {
   readonly isQuick: boolean
   /** Whether it may count towards the attempts. */
   readonly counts: boolean
+  /** Redis's time when what was sent was claimed. */
+  readonly triedUs: number
 
-  constructor(verdict: RefusedVerdict, isQuick: boolean, counts = true) {
+  constructor(verdict: RefusedVerdict, turn: Turn, { isQuick, counts }: { isQuick: boolean; counts: boolean }) {
     super(verdict.message)
     this.verdict = verdict
     this.isQuick = isQuick
     this.counts = counts
+    this.triedUs = turn.claim.nowUs
   }
 }
 
@@ -100,7 +103,7 @@ export function readRun(sender: Sender, holder: Holder): Promise<Readonly<Record
       const failure = { kind: 'transient', reason, message, durationMs: reading.durationMs, ambiguous: false } as const
       sender.facts.emit('request:failed', { runId, method: 'GET', ...failure })
       await sender.throttle.report(holder.runId, { kind: 'answered', reason: '', message: '' }, turn.permit)
-      throw new TransientFailure(verdict, false)
+      throw new TransientFailure(verdict, turn, { isQuick: false, counts: true })
     }
     return await fail(sender, holder, turn, 'GET', { ...reading, verdict })
   })
@@ -164,7 +167,7 @@ async function patch(
   if (reason === 'run_not_found' && isYoung && !isStorm) {
     const failure = { kind: 'transient', reason, message, durationMs, ambiguous: false } as const
     sender.facts.emit('request:failed', { runId, method: 'PATCH', ...failure })
-    throw new TransientFailure(verdict, false, false)
+    throw new TransientFailure(verdict, turn, { isQuick: false, counts: false })
   }
   sender.facts.emit('patch:refused', { runId, updateMask: body.updateMask, reason, message, durationMs })
   if (isStorm) throw new FlushEnded({ ...MET_CLOSED_LANE, wasProbe: permit.probe !== '' })
@@ -185,9 +188,13 @@ async function fail(
   const ambiguous = verdict.kind === 'transient' && verdict.ambiguous
   const waitMs = verdict.kind === 'held' ? undefined : verdict.waitMs
   sender.facts.emit('request:failed', { runId: holder.runId, method, kind, reason, message, durationMs, ambiguous })
+  if (isOurOwn(sender, verdict)) {
+    await giveBack(sender.throttle, holder, turn.permit)
+    throw new TransientFailure(verdict, turn, { isQuick: false, counts: false })
+  }
   await sender.throttle.report(holder.runId, { kind, reason, message, waitMs }, turn.permit)
   if (verdict.kind === 'transient' && turn.permit.probe === '') {
-    throw new TransientFailure(verdict, !ambiguous && waitMs === undefined)
+    throw new TransientFailure(verdict, turn, { isQuick: !ambiguous && waitMs === undefined, counts: true })
   }
   // The hold spaces the probes, so a probe's run needs no backoff of its own, and is at hand when the lane opens.
   throw new FlushEnded({
@@ -195,7 +202,13 @@ async function fail(
     failure: verdict.kind === 'held' ? 'held' : 'none',
     restMs: ambiguous ? sender.policy.ambiguityGraceMs : 0,
     wasProbe: turn.permit.probe !== '',
+    tried: { verdict, triedUs: turn.claim.nowUs },
   })
+}
+
+/** We gave the request up (the lock was lost, the worker can't wait any longer): that says nothing of Sift, nor of the run. */
+function isOurOwn({ abort }: Sender, { reason }: RefusedVerdict): boolean {
+  return abort.aborted && (reason === 'connection_cut' || reason === 'connection_failed')
 }
 
 async function withQuickRetries<Result>(sender: Sender, run: () => Promise<Result>): Promise<Result> {
@@ -210,7 +223,8 @@ async function withQuickRetries<Result>(sender: Sender, run: () => Promise<Resul
     })
   } catch (error) {
     if (error instanceof TransientFailure) {
-      throw new FlushEnded({ kind: 'failed', verdict: error.verdict, counts: error.counts })
+      const { verdict, counts, triedUs } = error
+      throw new FlushEnded({ kind: 'failed', tried: { verdict, triedUs }, counts })
     }
     throw error
   }

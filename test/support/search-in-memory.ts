@@ -35,7 +35,7 @@ export async function countSearch(mask: readonly FieldPath[], guilty: readonly F
     entries = entries.filter((entry) => !paths.some(({ path }) => path === entry.path))
   }
   const counts = { updates: 1, nowUs: 2, openedUs: 1, failures: 0, tries: 0 }
-  const claim = { ...counts, corrupt: [], trouble: null, origins: [], isAwaited: false }
+  const claim = { ...counts, corrupt: [], trouble: null, triedUs: null, origins: [], isAwaited: false }
   // Only what a flush asks of each, which is all that it must depend on.
   const around = {
     pending: {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Pipeline, startPipeline } from '../../support/pipeline.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
+import { waitFor } from '../../support/wait-for.js'
 
 let redis: TestRedis
 let pipeline: Pipeline
@@ -27,6 +28,18 @@ describe('close', () => {
     pipeline.simulator.setFaults({ latencyMs: 0 })
     pipeline.addWorker()
     await pipeline.drained()
+  })
+
+  test('takes the requests that it cuts for no trouble of Sift: the lane stays open', async () => {
+    const { producer, simulator, throttle } = pipeline
+    simulator.setFaults({ latencyMs: 20_000 })
+    const worker = pipeline.addWorker({ requestTimeoutMs: 30_000 })
+    const runs = Array.from({ length: 12 }, (_, index) => ({ run: { runId: `run-${index}`, name: 'n' } }))
+    await producer.enqueueMany(runs)
+    await waitFor('all requests', () => simulator.counters.received === runs.length)
+    await worker.close({ timeoutMs: 50 })
+    expect(simulator.counters.unanswered).toBe(runs.length)
+    expect(await throttle.read()).toMatchObject({ state: 'open' })
   })
 
   test('ends also where Redis is gone, and the work goes on when it is back', async () => {
