@@ -1,8 +1,9 @@
 /**
  * The sweeper finds pending runs whose flush job is lost (a producer died between merge and add, an operator removed the
  * job), and gives them a new one; a job that a clock, or a person, has put off further than it can have been meant to wait
- * runs now. A timer in every worker; a key with a TTL lets one sweep at a time. It walks the index with a cursor that is
- * kept in Redis, a page a tick; a tick that reopened or hastened something is followed by the next at once.
+ * runs now. It also sees to it that BullMQ goes on looking for the jobs of killed workers. A timer in every worker; a key
+ * with a TTL lets one sweep at a time. It walks the index with a cursor that is kept in Redis, a page a tick; a tick that
+ * reopened or hastened something is followed by the next at once.
  */
 import type { Redis } from 'ioredis'
 import { runIdOf } from '../dead-letters/dead-letter.js'
@@ -12,7 +13,9 @@ import { isWrongType } from '../flush-queue/flush-now.js'
 import type { FlushQueue } from '../flush-queue/flush-queue.js'
 import type { PendingUpdates } from '../pending/pending-updates.js'
 import type { Policy } from '../policy.js'
+import { cutTtl } from '../redis/cut-ttl.js'
 import type { Lane } from '../redis/lane.js'
+import type { MendingQueue } from '../redis/mending-queue.js'
 import { isLate } from './late-job.js'
 
 export interface SweeperParts {
@@ -22,6 +25,8 @@ export interface SweeperParts {
   readonly pending: PendingUpdates
   readonly flushQueue: FlushQueue
   readonly deadLetters: DeadLetters
+  /** All that workers of the lane take jobs from. */
+  readonly queues: readonly Pick<MendingQueue, 'cutStalledCheck'>[]
   readonly facts: FactEmitter
   /** In a hold there is no hurry, and all of the lane's commands count. */
   readonly isResting: () => boolean
@@ -65,12 +70,13 @@ export class Sweeper {
   }
 
   async #tick(): Promise<void> {
-    const { redis, lane, policy, facts, isResting } = this.#parts
+    const { redis, lane, policy, queues, facts, isResting } = this.#parts
     const turnMs = Math.ceil(policy.sweepEveryMs * TURN_SHARE)
     let mended = 0
     try {
       const isMyTurn = !isResting() && (await this.#takeTurn(turnMs))
       if (isMyTurn) {
+        await Promise.all(queues.map((queue) => queue.cutStalledCheck(policy.stalledIntervalMs)))
         do {
           mended = await this.sweepPage()
           await redis.pexpire(lane.sweeper, turnMs)
@@ -86,8 +92,7 @@ export class Sweeper {
   async #takeTurn(turnMs: number): Promise<boolean> {
     const { redis, lane } = this.#parts
     if ((await redis.set(lane.sweeper, '1', 'PX', turnMs, 'NX')) === 'OK') return true
-    // Redis keeps the end of a TTL by its wall clock: set back an hour, it would keep everybody from sweeping for one.
-    if ((await redis.pttl(lane.sweeper)) > turnMs) await redis.pexpire(lane.sweeper, turnMs)
+    await cutTtl(redis, lane.sweeper, turnMs)
     return false
   }
 

@@ -81,6 +81,17 @@ describe('the sweeper', () => {
     expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
   })
 
+  test("lets BullMQ look for a killed worker's jobs where a clock set back has put the next look an hour off", async () => {
+    const { lane } = pipeline
+    const client = redis.client()
+    const looks = [lane.queueName, lane.intakeQueueName, lane.deadLetterQueueName].map(
+      (queueName) => `${lane.prefix}:${queueName}:stalled-check`,
+    )
+    for (const look of looks) await client.set(look, Date.now(), 'PX', 3_600_000)
+    pipeline.addWorker({ stalledIntervalMs: 500 })
+    for (const look of looks) await waitFor(look, async () => (await client.pttl(look)) <= 500)
+  })
+
   test('leaves a job alone that is due within a window of an hour', async () => {
     const slow = pipeline.addProducer({ coalesceWindowMs: 3_600_000 })
     const { generation } = await slow.enqueue({ run: { runId: 'run-1', name: 'n' } })
