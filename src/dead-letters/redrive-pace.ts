@@ -26,10 +26,10 @@ export class RedrivePace {
    * @throws AbortError where `signal` ends the wait.
    */
   async takeTurn(signal?: AbortSignal): Promise<void> {
-    const { throttle, redriveSlot: slot } = this.#lane
+    const { throttle, redrivePace: pace } = this.#lane
     const waitUs = await SCRIPTS.takeRedriveSlot.run(
       this.#redis,
-      { throttle, slot },
+      { throttle, pace },
       { nowUs: '', permitsASlot: PERMITS_A_SLOT, furthestSlots: FURTHEST_SLOTS },
     )
     const waitMs = Number(waitUs) / 1000

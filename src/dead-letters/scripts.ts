@@ -8,7 +8,7 @@ export const SCRIPTS = {
   noteGone: new Script(file('noteGone'), ['ids', 'counts'], ['as']),
   takeRedriveSlot: new Script(
     file('takeRedriveSlot'),
-    ['throttle', 'slot'],
+    ['throttle', 'pace'],
     ['nowUs', 'permitsASlot', 'furthestSlots'],
   ),
 } as const

@@ -13,6 +13,16 @@ export interface FlushJob {
   readonly origin?: string
 }
 
+/** A job that waits for its time. */
+export interface DelayedJob {
+  /** When it is due, by the clock of the machine that delayed it. */
+  readonly dueMs: number
+  /** How long it was meant to wait. */
+  readonly delayMs: number
+  /** A worker has had it before: what it waits for is not its window. */
+  readonly wasTaken: boolean
+}
+
 const FLUSH_JOB_NAME = 'flush'
 
 /** BullMQ keeps delayed jobs by the time at which they are due, with room for a count in the last bits. */
@@ -66,11 +76,14 @@ export class FlushQueue {
     return state !== 'unknown' && state !== 'failed' && state !== 'completed'
   }
 
-  /** Lets a delayed job run now that is due only after this moment (ms). */
-  async promoteIfAfter(runId: string, generation: string, latestMs: number): Promise<void> {
-    // Not the delay in the job's hash, which says nothing where a person has moved it.
-    const score = await this.#redis.zscore(this.queue.toKey('delayed'), flushJobId(runId, generation))
-    if (Number(score ?? 0) / DELAYED_SCORE_PER_MS > latestMs) await this.promote(runId, generation)
+  /** What a job waits for that is delayed; undefined: it is not. */
+  async findDelayed(runId: string, generation: string): Promise<DelayedJob | undefined> {
+    const jobId = flushJobId(runId, generation)
+    // Not by the delay in the job's hash, which says nothing where a person has moved it.
+    const score = await this.#redis.zscore(this.queue.toKey('delayed'), jobId)
+    const job = score === null ? undefined : await this.queue.getJob(jobId)
+    if (!job) return undefined
+    return { dueMs: Number(score) / DELAYED_SCORE_PER_MS, delayMs: job.delay, wasTaken: job.attemptsStarted > 0 }
   }
 
   /**

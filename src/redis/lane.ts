@@ -32,8 +32,8 @@ export interface Lane {
   readonly deadLetterIds: string
   /** Hash: how many dead letters were recorded, redriven and removed since the lane began. */
   readonly deadLetterCounts: string
-  /** When the next redrive may be merged, in microseconds: redrives share the rate with live updates. */
-  readonly redriveSlot: string
+  /** Hash with a TTL: when the next redrive may be merged, and when the last one asked: they share the rate with live updates. */
+  readonly redrivePace: string
   /** Pub/sub channel: the lane's state has changed. */
   readonly announcements: string
   /** Pub/sub channel: what became of writes that somebody waits for. */
@@ -72,7 +72,7 @@ export function laneOf(queueName: string = DEFAULT_QUEUE_NAME, prefix: string = 
     sweepCursor: `${base}.sweep-cursor`,
     deadLetterIds: `${base}.dead-letter-ids`,
     deadLetterCounts: `${base}.dead-letter-counts`,
-    redriveSlot: `${base}.redrive-slot`,
+    redrivePace: `${base}.redrive-pace`,
     announcements: `${base}.announcements`,
     outcomes: `${base}.outcomes`,
     endedSession: (id) => `${base}.ended-session:${id}`,

@@ -7,6 +7,7 @@
 import { type JobType, Queue, type QueueOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { isJsonObject } from '../run/json-object.js'
+import { cutTtl } from './cut-ttl.js'
 import { Script } from './script.js'
 
 export const SCRIPTS = {
@@ -25,6 +26,9 @@ interface ParsedField {
   /** What stands for it once it can't be read; empty: nothing, the field goes. */
   readonly mended: (raw: string) => string
 }
+
+/** With a TTL: while it is there, no worker looks for stalled jobs. */
+const STALLED_CHECK = 'stalled-check'
 
 /** The fields that BullMQ parses without a safety net. */
 const PARSED_FIELDS: ReadonlyMap<string, ParsedField> = new Map([
@@ -80,6 +84,11 @@ export class MendingQueue<Data = unknown> extends Queue<Data> {
    */
   async mendActive(error: Error): Promise<readonly string[]> {
     return isUnreadable(error) ? await this.#mend(await this.getRanges(['active'], 0, -1)) : []
+  }
+
+  /** A clock set back must not keep workers from looking for the jobs of killed ones for longer than their interval. */
+  async cutStalledCheck(intervalMs: number): Promise<void> {
+    await cutTtl(this.#redis, this.toKey(STALLED_CHECK), intervalMs)
   }
 
   async #mend(jobIds: readonly string[]): Promise<readonly string[]> {

@@ -162,8 +162,9 @@ async function patch(
 
   const { reason, message } = verdict
   const { isStorm } = await sender.throttle.report(runId, verdict, permit)
-  // Runs are created and updated at once: a missing one may be on its way.
-  const isYoung = claim.nowUs - claim.openedUs < sender.policy.notFoundGraceMs * 1000
+  // Runs are created and updated at once: a missing one may be on its way. A clock set back makes the age negative: one
+  // that is further from now than the grace, on either side, is not young.
+  const isYoung = Math.abs(claim.nowUs - claim.openedUs) < sender.policy.notFoundGraceMs * 1000
   if (reason === 'run_not_found' && isYoung && !isStorm) {
     const failure = { kind: 'transient', reason, message, durationMs, ambiguous: false } as const
     sender.facts.emit('request:failed', { runId, method: 'PATCH', ...failure })

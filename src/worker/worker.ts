@@ -200,6 +200,7 @@ class LaneWorker implements RunUpdateWorker {
       pending,
       flushQueue: this.#flushQueue,
       deadLetters: this.#deadLetters,
+      queues,
       facts: this.facts,
       isResting: () => this.#gate.isClosed,
     })

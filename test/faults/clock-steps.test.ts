@@ -98,3 +98,17 @@ test('nor from runs that were opened before the clock was set back', async () =>
   await fleet.startWorkers(2)
   await expectAllNamed(runs)
 })
+
+test('nor from the runs of a worker that was killed while the clock was set back', async () => {
+  fleet = await startFleet(redis, { workers: 1 })
+  const { simulator, producer } = fleet.pipeline
+  await fleet.send([{ run: { runId: 'early', name: 'n' } }])
+  await fleet.expectNothingLost()
+  await stepTo(-HOUR_S)
+  simulator.setFaults({ latencyMs: 200 })
+  const runs = Array.from({ length: 20 }, (_, i) => ({ runId: `run-${i}`, name: `n ${i}` }))
+  await producer.enqueueMany(runs.map((run) => ({ run })))
+  await simulator.next('request')
+  await fleet.replaceWorker(0)
+  await expectAllNamed(runs)
+})

@@ -172,12 +172,4 @@ describe('the pace of redrives', () => {
     // The first goes at once, each of the other five a tenth of a second and two percent later.
     expect(performance.now() - startedAt).toBeGreaterThan(500)
   })
-
-  test('makes nobody wait for a slot that a clock set back has left far ahead', async () => {
-    await pipeline.throttle.setRate({ max: 100_000, durationMs: 1_000 })
-    const inAnHourUs = (Date.now() + 3_600_000) * 1_000
-    await redis.client().set(pipeline.lane.redriveSlot, inAnHourUs)
-    const { id } = await pipeline.deadLetters.record(refusal('run-1'))
-    expect(await pipeline.deadLetters.retry(id)).toMatchObject({ kind: 'redriven' })
-  })
 })

@@ -105,6 +105,31 @@ describe('a field that is refused', () => {
   })
 })
 
+describe('a run that Sift does not know', () => {
+  beforeEach(() => pipeline.simulator.setFaults({ refuse: () => ({ code: 5, message: 'no such run' }) }))
+
+  const openAheadMs = async (ms: number) => {
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'n' } })
+    // As a clock leaves it that was set back since.
+    await redis.client().hset(pipeline.lane.pending('run-1'), 'openedUs', (Date.now() + ms) * 1_000)
+  }
+
+  test('becomes a dead letter at once where the clock was set back by more than its grace', async () => {
+    await openAheadMs(3_600_000)
+    pipeline.addWorker({ notFoundGraceMs: 30_000 })
+    await pipeline.drained()
+    for await (const { data } of pipeline.deadLetters.list()) expect(data).toMatchObject({ reason: 'run_not_found' })
+    expect(await pipeline.deadLetters.counts()).toMatchObject({ recorded: 1 })
+  })
+
+  test('may still be on its way where the clock was set back by less', async () => {
+    await openAheadMs(10_000)
+    const { facts } = pipeline.addWorker({ notFoundGraceMs: 30_000 })
+    await new Promise((resolve) => facts.once('run:deferred', resolve))
+    expect(await pipeline.deadLetters.counts()).toMatchObject({ recorded: 0 })
+  })
+})
+
 describe('trouble', () => {
   test('an update survives errors until it is applied', async () => {
     pipeline.simulator.setFaults({ errors: { 503: 0.5 } })

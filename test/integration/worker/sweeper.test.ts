@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { flushAllNow, flushNow } from '../../../src/flush-queue/flush-now.js'
 import { type Pipeline, startPipeline } from '../../support/pipeline.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
@@ -14,12 +14,22 @@ afterAll(() => redis.close())
 beforeEach(async () => {
   pipeline = await startPipeline(redis)
 })
-afterEach(() => pipeline.close())
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await pipeline.close()
+})
 
 /** Merged, and its job gone. */
 async function loseJobOf(runId: string): Promise<void> {
   const { generation } = await pipeline.producer.enqueue({ run: { runId, name: 'n' } })
   await pipeline.flushQueue.queue.remove(`${runId}.${generation}`)
+}
+
+/** The wall clock of this machine, not Redis's; returns what sets it right. */
+function setClockAheadMs(ms: number): () => void {
+  const read = Date.now
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => read() + ms)
+  return () => clock.mockRestore()
 }
 
 /** Something that is no pending update, under the key of one. */
@@ -46,6 +56,40 @@ describe('the sweeper', () => {
     pipeline.addWorker()
     await pipeline.drained()
     expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
+  })
+
+  test("sends in seconds what a producer has added whose machine's clock is an hour ahead", async () => {
+    const setRight = setClockAheadMs(3_600_000)
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'n' } })
+    setRight()
+    pipeline.addWorker()
+    await pipeline.drained()
+    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
+  })
+
+  test("sends what backs off though the clock of the worker's machine is set back an hour", async () => {
+    pipeline.simulator.setFaults({ down: 'unavailable' })
+    const setBack = setClockAheadMs(3_600_000)
+    const { facts } = pipeline.addWorker({ minBackoffMs: 500, maxBackoffMs: 500 })
+    const deferred = new Promise((resolve) => facts.once('run:deferred', resolve))
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'n' } })
+    await deferred
+    await waitFor('the backoff', async () => (await pipeline.flushQueue.queue.getDelayedCount()) === 1)
+    setBack()
+    pipeline.simulator.setFaults({ down: undefined })
+    await pipeline.drained()
+    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'n' })
+  })
+
+  test("lets BullMQ look for a killed worker's jobs where a clock set back has put the next look an hour off", async () => {
+    const { lane } = pipeline
+    const client = redis.client()
+    const looks = [lane.queueName, lane.intakeQueueName, lane.deadLetterQueueName].map(
+      (queueName) => `${lane.prefix}:${queueName}:stalled-check`,
+    )
+    for (const look of looks) await client.set(look, Date.now(), 'PX', 3_600_000)
+    pipeline.addWorker({ stalledIntervalMs: 500 })
+    for (const look of looks) await waitFor(look, async () => (await client.pttl(look)) <= 500)
   })
 
   test('leaves a job alone that is due within a window of an hour', async () => {
