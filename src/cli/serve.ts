@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'commander'
 import { type Config, policyOptions, producerOptions, readApiKey, refuseOpenAddress, workerOptions } from '../config.js'
 import { ConfigurationError } from '../errors.js'
-import { type LaneServer, startLaneServer } from '../http/lane-server.js'
+import type { LaneServer } from '../http/lane-server.js'
 import { createLogger, type Logger, logFacts } from '../logging.js'
 import { describeRedis } from '../redis/redis-source.js'
 import { createWorker, type RunUpdateWorker } from '../worker/worker.js'
@@ -71,6 +71,8 @@ async function startWorker(config: Config, logger: Logger): Promise<RunUpdateWor
 
 async function listen(config: Config, logger: Logger, worker: RunUpdateWorker | undefined): Promise<LaneServer> {
   const { HOST: host, PORT: port, AUTH_TOKEN: authToken } = config
+  // Only here: a web server, Bull Board and its pages are a third of what every other command would load.
+  const { startLaneServer } = await import('../http/lane-server.js')
   try {
     return await startLaneServer({
       ...producerOptions(config),

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { type Config, readApiKey, workerOptions } from '../config.js'
 import { ConfigurationError } from '../errors.js'
+import type { FactEmitter } from '../events.js'
 import type { MetricsServer } from '../http/metrics-server.js'
 import { createLogger, logFacts } from '../logging.js'
 import { describeRedis } from '../redis/redis-source.js'
@@ -10,7 +11,6 @@ import { EXIT, type ExitCode } from './exit-codes.js'
 import { leaveSoon, onStop } from './interrupt.js'
 import { printLine } from './output.js'
 import { addSettings, readSettings, WORKER_SETTINGS } from './settings.js'
-import { serveWorkerMetrics } from './worker-metrics.js'
 
 /** Requests in flight may finish; whatever hangs for longer is cut, within two seconds more. A container has ten. */
 const CLOSE_TIMEOUT_MS = 6_500
@@ -52,7 +52,7 @@ async function runWorker(config: Config, options: WorkerCommandOptions): Promise
   let metrics: MetricsServer | undefined
   try {
     const port = config.METRICS_PORT
-    metrics = port === undefined ? undefined : await serveWorkerMetrics(config, port, worker.facts)
+    metrics = port === undefined ? undefined : await serveMetrics(config, port, worker.facts)
     const metricsUrl = metrics?.url
     void worker.ready().then(
       () => printLine(describeWorker(config, metricsUrl)),
@@ -82,4 +82,10 @@ function readSeconds(text: string): number {
   const seconds = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && seconds > 0 && seconds <= 86_400) return seconds
   throw new InvalidArgumentError('It must be a number of seconds, at most a day.')
+}
+
+/** Loaded only here: most commands, and most workers, have no use for a web server. */
+async function serveMetrics(config: Config, port: number, facts: FactEmitter): Promise<MetricsServer> {
+  const { serveWorkerMetrics } = await import('./worker-metrics.js')
+  return await serveWorkerMetrics(config, port, facts)
 }
