@@ -86,7 +86,7 @@ test('where Redis is away, the metrics tell so, and the worker still ends', asyn
   const port = await freePort()
   const worker = startCommand(['worker'], { ...env, REDIS_URL: 'redis://127.0.0.1:1', METRICS_PORT: String(port) })
   await worker.told('stderr', 'Redis is away')
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  const text = await waitFor('the metrics', async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
   expect(text).toContain('sift_run_updater_redis_up{lane="run-updates"} 0')
   worker.process.kill('SIGTERM')
   expect((await worker.ended).code).toBe(0)
