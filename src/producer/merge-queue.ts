@@ -7,6 +7,8 @@
  *    time of Redis at which it may still run, since it may lie in a socket's buffer while Redis is stopped.
  *  - A batch that came too late was surely not taken, nor was one whose script Redis had forgotten. It is sent once more,
  *    with the time that its answer told, once no other is on its way: never after one that came behind it.
+ *  - Nor was one that a replica refused: a primary that was demoted. The connection is made anew, and the batch is sent in
+ *    the same way for as long as its time is not over.
  *  - What was sent, and got no answer, may still happen until its deadline: nothing is sent before, so nothing overtakes it.
  */
 import type { Redis } from 'ioredis'
@@ -18,6 +20,7 @@ import type { Policy } from '../policy.js'
 import { before, until } from '../redis/deadline.js'
 import type { Lane } from '../redis/lane.js'
 import { describeRedis } from '../redis/redis-source.js'
+import { isReadOnly } from '../redis/trouble.js'
 import { MemoryWatch } from './memory-watch.js'
 import { RedisClock } from './redis-clock.js'
 
@@ -159,6 +162,10 @@ export class MergeQueue {
       if (reply.kind === 'not_loaded') this.#isLoaded = false
       for (const call of batch) this.#tryAgain(call)
     } catch (error) {
+      if (isReadOnly(error)) {
+        for (const call of batch) this.#putOffUntilDeadline(call, this.#unavailable(error, false))
+        return
+      }
       if (error instanceof ConfigurationError) {
         for (const call of batch) call.reject(error)
         return
@@ -175,14 +182,19 @@ export class MergeQueue {
 
   /** Once, and where its time is not over. */
   #tryAgain(call: Waiting): void {
-    if (call.isSecondTry || call.deadline <= performance.now()) {
-      call.reject(notTaken())
+    if (call.isSecondTry) call.reject(notTaken())
+    else this.#putOffUntilDeadline(call, notTaken())
+  }
+
+  #putOffUntilDeadline(call: Waiting, failure: RedisUnavailableError): void {
+    if (call.deadline <= performance.now()) {
+      call.reject(failure)
       return
     }
     this.#putOff.add(call)
     // What it waits for may hang for longer.
     void until(call.deadline).then(() => {
-      if (this.#putOff.delete(call)) call.reject(notTaken())
+      if (this.#putOff.delete(call)) call.reject(failure)
     })
   }
 
@@ -215,8 +227,8 @@ export class MergeQueue {
 
   /** Waits until the connection is there and has told Redis's time. The deadline is the caller's affair. */
   async #becomeReady(): Promise<void> {
-    while (this.#redis.status !== 'ready' || !this.#clock.isKnown || !this.#isLoaded) {
-      if (this.#redis.status === 'ready') {
+    while (!this.#isOpen || !this.#clock.isKnown || !this.#isLoaded) {
+      if (this.#isOpen) {
         await refuseOtherLayout(this.#redis, this.#lane)
         await loadMerge(this.#redis)
         this.#isLoaded = true
@@ -227,6 +239,11 @@ export class MergeQueue {
         await new Promise<void>((resolve) => this.#redis.once('ready', resolve))
       }
     }
+  }
+
+  /** One that we have ended stays `ready` until Redis has ended it, too. */
+  get #isOpen(): boolean {
+    return this.#redis.status === 'ready' && this.#redis.stream.writable
   }
 
   #noteClock(aheadMs: number): void {
