@@ -6,7 +6,8 @@ import { isReadOnly } from './trouble.js'
 /**
  * The options of a producer's connection. It must not run a write that was reported as failed: nothing waits in an
  * offline queue, nothing is sent again after a reconnect, and every command ends within its time-out. What may still
- * lie in a socket's buffer then is refused by the merge itself, which is told the latest time at which it may run.
+ * lie in a socket's buffer then is dropped by `abandon`, as far as it is there to be dropped, and otherwise refused by the
+ * merge itself, which is told the latest time at which it may run.
  */
 export const PRODUCER_CONNECTION = {
   enableOfflineQueue: false,
@@ -70,4 +71,17 @@ export function connect(source: RedisSource, options: ConnectionOptions, onError
     )
   })
   return redis
+}
+
+/**
+ * Ends a connection that gives no answer; ioredis makes a new one. By a reset: after an ordinary end the kernel would go on
+ * delivering what it still holds. What Redis's machine has received is out of reach: Linux hands that out even then.
+ */
+export function abandon(stream: Redis['stream']): void {
+  try {
+    stream.resetAndDestroy()
+  } catch {
+    // Node resets TCP only, which neither TLS nor a Unix socket is to it.
+    stream.destroy()
+  }
 }

@@ -11,6 +11,11 @@ export function isRedisTrouble(error: unknown): error is Error {
   )
 }
 
+/** Whether the server itself has told it: then it has done with the command. */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
 /** Whether the server is a replica and took nothing. Before Redis 7, the error of a script has this in its middle. */
 export function isReadOnly(error: unknown): error is Error {
   return error instanceof Error && /(^|-)READONLY /.test(error.message)

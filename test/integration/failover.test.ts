@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect, WORKER_CONNECTION } from '../../src/redis/connection.js'
 import { type HeldUpRedis, startHeldUpRedis } from '../support/held-up-redis.js'
 import { expectNoLeaks } from '../support/leaks.js'
@@ -25,6 +25,7 @@ afterEach(async () => {
   await lane.close()
   await address.close()
   await Promise.all([oldPrimary.close(), newPrimary.close()])
+  vi.restoreAllMocks()
 })
 
 /** The old primary is a replica from now on, and leaves all its connections open. */
@@ -88,4 +89,18 @@ describe('a failover that leaves the old connections open', () => {
     redis.disconnect()
     expect({ connections, warnings }).toEqual({ connections: 2, warnings: [] })
   })
+})
+
+test.each([
+  ['at work', 0],
+  ['that has idled', 6_000],
+])('a server that vanished without a word is left by a producer %s after the first call', async (_which, idleMs) => {
+  await lane.producer.enqueue({ run: { runId: 'run-1', name: 'before' } })
+  address.holdUp()
+  address.moveTo(newPrimary.url)
+  await newPrimary.client().replicaof('NO', 'ONE')
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + idleMs)
+  await expect(lane.producer.enqueue({ run: { runId: 'run-1', name: 'lost' } })).rejects.toThrow('did not answer')
+  expect(await lane.producer.enqueue({ run: { runId: 'run-1', name: 'after' } })).toMatchObject({ status: 'accepted' })
 })
