@@ -91,16 +91,33 @@ describe('a failover that leaves the old connections open', () => {
   })
 })
 
-test.each([
-  ['at work', 0],
-  ['that has idled', 6_000],
-])('a server that vanished without a word is left by a producer %s after the first call', async (_which, idleMs) => {
-  await lane.producer.enqueue({ run: { runId: 'run-1', name: 'before' } })
+/** Nothing that is sent to the old primary is answered, or refused. */
+async function vanish(): Promise<void> {
   address.holdUp()
   address.moveTo(newPrimary.url)
   await newPrimary.client().replicaof('NO', 'ONE')
-  const now = performance.now.bind(performance)
-  vi.spyOn(performance, 'now').mockImplementation(() => now() + idleMs)
-  await expect(lane.producer.enqueue({ run: { runId: 'run-1', name: 'lost' } })).rejects.toThrow('did not answer')
-  expect(await lane.producer.enqueue({ run: { runId: 'run-1', name: 'after' } })).toMatchObject({ status: 'accepted' })
+}
+
+describe('a server that vanished without a word', () => {
+  test.each([
+    ['at work', 0],
+    ['that has idled', 6_000],
+  ])('is left by a producer %s after the first call', async (_which, idleMs) => {
+    await lane.producer.enqueue({ run: { runId: 'run-1', name: 'before' } })
+    await vanish()
+    const now = performance.now.bind(performance)
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + idleMs)
+    await expect(lane.producer.enqueue({ run: { runId: 'run-1', name: 'lost' } })).rejects.toThrow('did not answer')
+    expect(await lane.producer.enqueue({ run: { runId: 'run-1', name: 'after' } })).toMatchObject({
+      status: 'accepted',
+    })
+  })
+
+  test('is left by an HTTP interface within seconds', async () => {
+    const status = async () => (await lane.call('GET', '/v1/status')).status
+    expect(await status()).toBe(200)
+    await vanish()
+    expect(await status()).toBe(503)
+    await waitFor('the interface to follow', async () => (await status()) === 200, { timeoutMs: 15_000 })
+  })
 })
