@@ -54,6 +54,8 @@ const REQUEST_CONNECTION = {
   maxRetriesPerRequest: 0,
   connectTimeout: 2_500,
   commandTimeout: 2_500,
+  // A server may be gone without a word, and its address lead to another one. Nothing is sent twice, so this is safe here.
+  socketTimeout: 5_000,
 } as const satisfies ConnectionOptions
 
 /**

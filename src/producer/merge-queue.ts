@@ -4,10 +4,15 @@
  * one; it takes them up in the order in which they were sent, and that is the order of arrival.
  *
  *  - Each call has a deadline. It ends by then, and what it asked for does not happen later: a merge is told the latest
- *    time of Redis at which it may still run, since it may lie in a socket's buffer while Redis is stopped.
+ *    time of Redis at which it may still run, since it may lie in a socket's buffer while Redis is stopped. A clock that
+ *    was set back before does not count, for it was asked a few seconds ago at most. One that is set back or stands still
+ *    meanwhile (a paused machine) does, for what Redis's machine has received; the rest is dropped with the connection.
  *  - A batch that came too late was surely not taken, nor was one whose script Redis had forgotten. It is sent once more,
  *    with the time that its answer told, once no other is on its way: never after one that came behind it.
+ *  - Nor was one that a replica refused: a primary that was demoted. The connection is made anew, and the batch is sent in
+ *    the same way for as long as its time is not over.
  *  - What was sent, and got no answer, may still happen until its deadline: nothing is sent before, so nothing overtakes it.
+ *    Its connection is dropped, and those that were sent behind it get no answer either.
  */
 import type { Redis } from 'ioredis'
 import { ConfigurationError, RedisUnavailableError } from '../errors.js'
@@ -15,9 +20,11 @@ import type { FactEmitter } from '../events.js'
 import { refuseOtherLayout } from '../pending/layout.js'
 import { loadMerge, type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
 import type { Policy } from '../policy.js'
+import { abandon } from '../redis/connection.js'
 import { before, until } from '../redis/deadline.js'
 import type { Lane } from '../redis/lane.js'
 import { describeRedis } from '../redis/redis-source.js'
+import { isAnswer, isReadOnly } from '../redis/trouble.js'
 import { MemoryWatch } from './memory-watch.js'
 import { RedisClock } from './redis-clock.js'
 
@@ -144,10 +151,10 @@ export class MergeQueue {
 
   /** Never throws: each of the calls is told on its own. `onSent`: what is sent from now on comes behind. */
   async #mergeBatch(batch: readonly Waiting[], onSent: () => void): Promise<void> {
-    let wasSent = false
+    let sentOn: Redis['stream'] | undefined
     try {
       const reply = await this.#send(batch, () => {
-        wasSent = true
+        sentOn = this.#redis.stream
         onSent()
       })
       if (reply.kind !== 'not_loaded') this.#clock.note(reply.nowUs)
@@ -159,6 +166,10 @@ export class MergeQueue {
       if (reply.kind === 'not_loaded') this.#isLoaded = false
       for (const call of batch) this.#tryAgain(call)
     } catch (error) {
+      if (isReadOnly(error)) {
+        for (const call of batch) this.#putOffUntilDeadline(call, this.#unavailable(error, false))
+        return
+      }
       if (error instanceof ConfigurationError) {
         for (const call of batch) call.reject(error)
         return
@@ -166,6 +177,8 @@ export class MergeQueue {
       const cause = error instanceof Error ? error : new Error(String(error))
       // Where the connection was cut or a command timed out early, the merge may still lie in a socket's buffer, and run
       // until its time is over: nobody is told of a failure before.
+      const wasSent = sentOn !== undefined
+      if (sentOn && !isAnswer(cause)) abandon(sentOn)
       if (wasSent) this.#lost++
       await until(Math.min(...batch.map(({ deadline }) => deadline)))
       if (wasSent) this.#lost--
@@ -175,14 +188,19 @@ export class MergeQueue {
 
   /** Once, and where its time is not over. */
   #tryAgain(call: Waiting): void {
-    if (call.isSecondTry || call.deadline <= performance.now()) {
-      call.reject(notTaken())
+    if (call.isSecondTry) call.reject(notTaken())
+    else this.#putOffUntilDeadline(call, notTaken())
+  }
+
+  #putOffUntilDeadline(call: Waiting, failure: RedisUnavailableError): void {
+    if (call.deadline <= performance.now()) {
+      call.reject(failure)
       return
     }
     this.#putOff.add(call)
     // What it waits for may hang for longer.
     void until(call.deadline).then(() => {
-      if (this.#putOff.delete(call)) call.reject(notTaken())
+      if (this.#putOff.delete(call)) call.reject(failure)
     })
   }
 
@@ -215,18 +233,33 @@ export class MergeQueue {
 
   /** Waits until the connection is there and has told Redis's time. The deadline is the caller's affair. */
   async #becomeReady(): Promise<void> {
-    while (this.#redis.status !== 'ready' || !this.#clock.isKnown || !this.#isLoaded) {
-      if (this.#redis.status === 'ready') {
+    while (!this.#isOpen || !this.#isLoaded || !this.#clock.isFresh) {
+      if (this.#isOpen) await this.#prepare()
+      else await new Promise<void>((resolve) => this.#redis.once('ready', resolve))
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const { stream } = this.#redis
+    try {
+      if (!this.#isLoaded) {
         await refuseOtherLayout(this.#redis, this.#lane)
         await loadMerge(this.#redis)
-        this.#isLoaded = true
-        const [seconds, microseconds] = await this.#redis.time()
-        this.#clock.note(Number(seconds) * 1_000_000 + Number(microseconds))
         await this.#memory.look()
-      } else {
-        await new Promise<void>((resolve) => this.#redis.once('ready', resolve))
+        this.#isLoaded = true
       }
+      const [seconds, microseconds] = await this.#redis.time()
+      this.#clock.note(Number(seconds) * 1_000_000 + Number(microseconds))
+    } catch (error) {
+      // A server may be gone without a word, and its address lead to another one.
+      if (!isAnswer(error) && !(error instanceof ConfigurationError)) abandon(stream)
+      throw error
     }
+  }
+
+  /** One that we have ended stays `ready` until Redis has ended it, too. */
+  get #isOpen(): boolean {
+    return this.#redis.status === 'ready' && this.#redis.stream.writable
   }
 
   #noteClock(aheadMs: number): void {

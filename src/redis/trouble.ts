@@ -10,3 +10,13 @@ export function isRedisTrouble(error: unknown): error is Error {
     NETWORK_CODES.test(code) || /^(Connection is closed|Command timed out|Stream isn't writeable)/.test(error.message)
   )
 }
+
+/** Whether the server itself has told it: then it has done with the command. */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+/** Whether the server is a replica and took nothing. Before Redis 7, the error of a script has this in its middle. */
+export function isReadOnly(error: unknown): error is Error {
+  return error instanceof Error && /(^|-)READONLY /.test(error.message)
+}

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { RedisUnavailableError, UpdateRejectedError } from '../../src/errors.js'
 import { EnqueueInterruptedError, orderOf } from '../../src/producer/enqueue-result.js'
 import { createProducer } from '../../src/producer/producer.js'
@@ -20,7 +21,14 @@ afterEach(async () => {
   redis.thaw()
   await pipeline.close()
   await redis.close()
+  vi.restoreAllMocks()
 })
+
+/** So long has passed here of which Redis's clock shows nothing: it was set back, or its machine stood still. */
+function setRedisBack(ms: number): void {
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms)
+}
 
 const readPending = (runId: string) => redis.client().hgetall(pipeline.lane.pending(runId))
 
@@ -219,6 +227,31 @@ describe('Redis away or stopped', () => {
     expect(await readPending('run-1')).toMatchObject({ 'value:name': '"before"', updates: '1' })
   })
 
+  test('nor where its clock was set back while the producer idled', async () => {
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'before' } })
+    setRedisBack(60_000)
+    redis.freeze()
+    await expect(pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'old' } })).rejects.toThrow('was not taken')
+    redis.thaw()
+    await waitFor('Redis to answer', () => redis.client().ping())
+    expect(await readPending('run-1')).toMatchObject({ 'value:name': '"before"', updates: '1' })
+  })
+
+  test('nor where its clock stands still, for what its machine had not received', async () => {
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'before' } })
+    setRedisBack(3_000)
+    redis.freeze()
+    const description = 'more than the buffers of a socket hold '.repeat(1_500)
+    const updates = Array.from({ length: 60 }, () => ({ run: { runId: 'run-1', description } }))
+    await expect(pipeline.producer.enqueueMany(updates)).rejects.toThrow('may or may not')
+    redis.thaw()
+    // On the same connection it would come behind them.
+    await pipeline.producer.enqueue({ run: { runId: 'run-1', name: 'after' } })
+    const pending = await readPending('run-1')
+    expect(pending).toMatchObject({ 'value:name': '"after"', updates: '2' })
+    expect(pending).not.toHaveProperty('value:description')
+  })
+
   test('many updates of one run keep their order', async () => {
     const updates = Array.from({ length: 1_200 }, (_, index) => ({ run: { runId: 'run-1', name: `n${index}` } }))
     const results = await pipeline.producer.enqueueMany(updates)
@@ -232,6 +265,16 @@ describe('Redis away or stopped', () => {
     setTimeout(() => redis.thaw(), 500)
     expect(await call).toMatchObject({ status: 'accepted' })
   })
+})
+
+test('a producer asks for the time once, and again only where it has idled', async () => {
+  const asked = vi.spyOn(Redis.prototype, 'time')
+  const producer = pipeline.addProducer()
+  for (let i = 0; i < 20; i++) await producer.enqueue({ run: { runId: 'run-1', name: `${i}` } })
+  expect(asked).toHaveBeenCalledTimes(1)
+  setRedisBack(6_000)
+  await producer.enqueue({ run: { runId: 'run-1', name: 'after' } })
+  expect(asked).toHaveBeenCalledTimes(2)
 })
 
 test('a lane of a newer layout is refused, and nothing is written to it', async () => {
