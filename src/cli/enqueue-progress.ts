@@ -1,16 +1,18 @@
-import { Presets, SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
+import { openBar } from './progress-bar.js'
 
 /** A progress bar on a terminal's standard error; nothing anywhere else, nor where the size of the input is unknown. */
 export class EnqueueProgress {
   readonly #bar: SingleBar | undefined
+  readonly #totalBytes: number
+  /** Not while something else is written. */
+  #isShown = false
   #readBytes = 0
-  #updates = 0
 
   constructor(totalBytes: number | undefined) {
-    if (!process.stderr.isTTY || !totalBytes) return
-    const format = '{bar} {percentage} % | {updates} updates | {eta_formatted} left'
-    this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true }, Presets.shades_classic)
-    this.#bar.start(totalBytes, 0, { updates: 0 })
+    this.#totalBytes = totalBytes ?? 0
+    this.#bar = openBar(this.#totalBytes, '{bar} {percentage} % | {updates} updates | {eta_formatted} left')
+    this.update(0)
   }
 
   /** Counts the bytes of the input as they go by. */
@@ -22,20 +24,19 @@ export class EnqueueProgress {
   }
 
   update(updates: number): void {
-    this.#updates = updates
-    this.#bar?.update(this.#readBytes, { updates })
+    if (this.#isShown) this.#bar?.update(this.#readBytes, { updates })
+    else this.#bar?.start(this.#totalBytes, this.#readBytes, { updates })
+    this.#isShown = true
   }
 
-  /** Lets something else be written on the terminal. */
+  /** Lets something else be written on the terminal; the bar comes back below it. */
   interrupt(write: () => void): void {
-    // Back to the start of the bar's line, and all of it away.
-    if (this.#bar) process.stderr.write('\r\u001b[2K')
+    this.end()
     write()
   }
 
   end(): void {
-    if (!this.#bar) return
-    this.update(this.#updates)
-    this.#bar.stop()
+    if (this.#isShown) this.#bar?.stop()
+    this.#isShown = false
   }
 }

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, fstatSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { Command } from 'commander'
 import { type Config, producerOptions } from '../config.js'
@@ -7,12 +7,16 @@ import { EnqueueInterruptedError, type EnqueueResult } from '../producer/enqueue
 import { type NdjsonLine, readNdjsonLines } from '../producer/ndjson-lines.js'
 import { createProducer, type RunUpdateProducer } from '../producer/producer.js'
 import { EnqueueProgress } from './enqueue-progress.js'
-import { EXIT, OutputFailedError, UsageError } from './exit-codes.js'
+import { EXIT, UsageError } from './exit-codes.js'
 import { plural, printJson, printLine, tell } from './output.js'
+import { RejectsFile } from './rejects-file.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
 /** As large as a batch of small updates. */
 const CHUNK_BYTES = 256 * 1024
+
+/** Its file descriptor. */
+const STANDARD_INPUT = 0
 
 interface EnqueueCommandOptions {
   readonly json?: true
@@ -38,13 +42,13 @@ export function createEnqueueCommand(): Command {
 
 async function enqueueFile(config: Config, file: string | undefined, options: EnqueueCommandOptions): Promise<void> {
   const input = await openInput(file)
-  const rejects = options.rejects === undefined ? undefined : await openFile(options.rejects, 'w')
+  const rejects = options.rejects === undefined ? undefined : await RejectsFile.open(options.rejects, input.identity)
   const producer = createProducer(producerOptions(config))
   const progress = new EnqueueProgress(input.bytes)
   const summary: Summary = { read: 0, accepted: 0, stale: 0, conflicts: 0, rejected: 0 }
   const report: ReportRejected = async (line, { code, path, message }) => {
     const text = JSON.stringify({ line, error: { code, path, message } })
-    if (rejects) await writeRejected(rejects, options.rejects, text)
+    if (rejects) await rejects.add(text)
     else progress.interrupt(() => tell(text))
   }
   try {
@@ -52,6 +56,7 @@ async function enqueueFile(config: Config, file: string | undefined, options: En
       await enqueueLines(producer, lines, summary, report)
       progress.update(summary.read)
     }
+    await rejects?.begin()
     process.exitCode = summary.rejected > 0 ? EXIT.refused : EXIT.done
   } finally {
     progress.end()
@@ -112,29 +117,22 @@ function describeSummary({ read, accepted, stale, conflicts, rejected }: Summary
 }
 
 async function openInput(file: string | undefined) {
-  if (file === undefined || file === '-') return { stream: process.stdin as AsyncIterable<Buffer>, bytes: undefined }
-  const handle = await openFile(file, 'r')
+  if (file === undefined || file === '-') {
+    return { stream: process.stdin as AsyncIterable<Buffer>, bytes: undefined, identity: fstatSync(STANDARD_INPUT) }
+  }
+  const handle = await openFile(file)
   const stat = await handle.stat()
   if (stat.isDirectory()) {
     await handle.close()
     throw new UsageError(`${file} is a directory`)
   }
   const stream: AsyncIterable<Buffer> = createReadStream(file, { fd: handle, highWaterMark: CHUNK_BYTES })
-  return { stream, bytes: stat.isFile() ? stat.size : undefined }
+  return { stream, bytes: stat.isFile() ? stat.size : undefined, identity: stat }
 }
 
-async function writeRejected(handle: FileHandle, file: string | undefined, text: string): Promise<void> {
+async function openFile(file: string): Promise<FileHandle> {
   try {
-    await handle.appendFile(`${text}\n`)
-  } catch (error) {
-    const why = error instanceof Error ? error.message : error
-    throw new OutputFailedError(`${file}, the file of --rejects, can't be written: ${why}`, { cause: error })
-  }
-}
-
-async function openFile(file: string, flags: 'r' | 'w'): Promise<FileHandle> {
-  try {
-    return await open(file, flags)
+    return await open(file, 'r')
   } catch (error) {
     throw new UsageError(`${file} can't be opened: ${error instanceof Error ? error.message : error}`, { cause: error })
   }

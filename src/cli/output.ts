@@ -1,4 +1,5 @@
 /** The two channels of a command: data on standard output, everything else on standard error. */
+import { stripVTControlCharacters } from 'node:util'
 import { EXIT } from './exit-codes.js'
 
 export function printLine(line: string): void {
@@ -12,6 +13,11 @@ export function printJson(value: unknown): void {
 /** Tells a person something that is no data. */
 export function tell(line: string): void {
   process.stderr.write(`${line}\n`)
+}
+
+/** What somebody else has written, as one line that does nothing to a terminal. */
+export function oneLine(text: string): string {
+  return stripVTControlCharacters(text).replace(/\p{Cc}+/gu, ' ')
 }
 
 let isEndedByReader = false

@@ -1,8 +1,10 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
+import { isWrongType } from '../flush-queue/flush-now.js'
 import { type PendingReport, type RunReport, readRunReport } from '../worker/run-report.js'
-import { withLane } from './lane-session.js'
-import { plural, printJson, printLine } from './output.js'
+import { EXIT } from './exit-codes.js'
+import { type LaneSession, withLane } from './lane-session.js'
+import { plural, printJson, printLine, tell } from './output.js'
 import { readRunIdArgument } from './run-id-argument.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
@@ -14,11 +16,29 @@ export function createRunCommand(): Command {
     .argument('<run-id>', 'the run to look at', readRunIdArgument)
     .option('--json', 'print JSON')
     .action(async (runId: string, { json }: { json?: true }) => {
-      const report = await withLane(readSettings(command), (session) => readRunReport(session, runId))
-      if (json) printJson(report)
-      else printLine(render(report))
+      await withLane(readSettings(command), async (session) => {
+        const report = await read(session, runId)
+        if (!report) {
+          const { lane } = session
+          tell(
+            `error: Redis holds something else under a key of run ${runId}: delete or rename ${lane.pending(runId)} or ${lane.sent(runId)}`,
+          )
+          process.exitCode = EXIT.refused
+        } else if (json) printJson(report)
+        else printLine(render(report))
+      })
     })
   return addSettings(command, LANE_SETTINGS)
+}
+
+/** Undefined: a person has put something else there. */
+async function read(session: LaneSession, runId: string): Promise<RunReport | undefined> {
+  try {
+    return await readRunReport(session, runId)
+  } catch (error) {
+    if (isWrongType(error)) return undefined
+    throw error
+  }
 }
 
 function render({ runId, pending, lastSent, deadLetters }: RunReport): string {

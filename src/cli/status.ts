@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { type LaneStatus, readStatus } from '../worker/status.js'
 import { onStop } from './interrupt.js'
 import { withLane } from './lane-session.js'
-import { endWithReader, formatSpan, plural, printJson, printLine } from './output.js'
+import { endWithReader, formatSpan, oneLine, plural, printJson, printLine } from './output.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
 const REDRAW_EVERY_MS = 1_000
@@ -80,5 +80,5 @@ function render(
 function describeState({ state, reason, since, until }: LaneStatus['throttle'], detail: string | null): string {
   if (state === 'open') return 'open'
   const end = until === null ? 'until an operator opens it: sift-run-updater lane open' : `until ${until}, then probed`
-  return [`HELD: ${reason}`, ...(detail === null ? [] : [detail]), `since ${since}`, end].join('\n')
+  return [`HELD: ${reason}`, ...(detail === null ? [] : [oneLine(detail)]), `since ${since}`, end].join('\n')
 }

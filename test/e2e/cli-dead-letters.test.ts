@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { DeadLetter, Refusal } from '../../src/dead-letters/dead-letter.js'
 import { type Pipeline, startPipeline } from '../support/pipeline.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
-import { type Ended, runCommand, runInShell } from './cli/command.js'
+import { type Ended, HAS_TERMINAL, onTerminal, runCommand, runInShell } from './cli/command.js'
 
 let redis: TestRedis
 let pipeline: Pipeline
@@ -228,6 +228,16 @@ describe('dead-letters retry', () => {
 })
 
 describe('dead-letters discard', () => {
+  test.skipIf(!HAS_TERMINAL)('takes Ctrl-D at its question for a no', async () => {
+    await record('run-1')
+    const press = { keys: '\u0004', at: '[y/N]' }
+    const { code, screen } = await onTerminal(['dead-letters', 'discard', '--all'], env(), press)
+    expect(screen).toContain('Nothing was discarded.')
+    expect(screen).not.toContain('AbortError')
+    expect(code).toBe(1)
+    expect(await letterIds()).toHaveLength(1)
+  })
+
   test('without --yes and without a terminal is a mistake, and changes nothing', async () => {
     const { id } = await record('run-1')
     const { code, stderr } = await run('discard', id)

@@ -1,4 +1,3 @@
-import { SingleBar } from 'cli-progress'
 import { Command } from 'commander'
 import type { DeadLetter } from '../../dead-letters/dead-letter.js'
 import type { DeadLetters } from '../../dead-letters/dead-letters.js'
@@ -6,6 +5,7 @@ import { UnreadableLetterError } from '../../dead-letters/mended-letter.js'
 import { EXIT } from '../exit-codes.js'
 import { withLane } from '../lane-session.js'
 import { plural, printJson, tell } from '../output.js'
+import { openBar } from '../progress-bar.js'
 import { addSettings, LANE_SETTINGS, readSettings } from '../settings.js'
 import { printLetters } from './list.js'
 import { addSelection, readSelection, type SelectionOptions, select } from './selection.js'
@@ -48,7 +48,9 @@ export function createRetryCommand(): Command {
 /** One after the other: they take turns with live updates anyhow. Tells how far it came, whatever ends it. */
 async function retryAll(deadLetters: DeadLetters, letters: readonly DeadLetter[]): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = []
-  const bar = process.stderr.isTTY && letters.length > 1 ? openBar(letters.length) : undefined
+  const bar =
+    letters.length > 1 ? openBar(letters.length, 'retrying {bar} {value}/{total}, {eta_formatted} to go') : undefined
+  bar?.start(letters.length, 0)
   try {
     for (const { id } of letters) {
       outcomes.push(await retryOne(deadLetters, id))
@@ -108,14 +110,4 @@ function warnOfStartTimes(letters: readonly DeadLetter[]): void {
   tell(
     `warning: ${which} startTime. Sift overwrites it when ingestion starts, and a redrive after that undoes it. See each with dead-letters show.`,
   )
-}
-
-function openBar(total: number): SingleBar {
-  const bar = new SingleBar({
-    format: 'retrying {bar} {value}/{total}, {eta_formatted} to go',
-    stream: process.stderr,
-    hideCursor: true,
-  })
-  bar.start(total, 0)
-  return bar
 }

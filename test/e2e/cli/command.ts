@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { waitFor } from '../../support/wait-for.js'
@@ -85,6 +86,25 @@ export async function runInShell(line: string, env: Env = {}): Promise<Ended> {
   })
   const [code] = await once(child, 'close')
   return { code, stdout, stderr }
+}
+
+/** Whether `onTerminal` can be used: util-linux has the program that makes a terminal. */
+export const HAS_TERMINAL = existsSync('/usr/bin/script')
+
+/** Runs a command on a terminal of 80 columns, where somebody presses keys once a text is there; tells all of its screen. */
+export async function onTerminal(args: readonly string[], env: Env, press?: { keys: string; at: string }) {
+  const line = ['stty cols 80 rows 24;', process.execPath, MAIN, ...args].join(' ')
+  const child = spawn('/usr/bin/script', ['-qefc', line, '/dev/null'], {
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH ?? '', TERM: 'xterm', SHELL: '/bin/sh', ...env },
+  })
+  let screen = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    if (press && !screen.includes(press.at) && (screen + text).includes(press.at)) child.stdin.write(press.keys)
+    screen += text
+  })
+  const [code] = await once(child, 'close')
+  return { code: code as number | null, screen }
 }
 
 /** One line of NDJSON. */

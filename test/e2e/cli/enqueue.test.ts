@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
-import { type Env, runCommand, startCommand, updateLine } from './command.js'
+import { type Env, HAS_TERMINAL, onTerminal, runCommand, startCommand, updateLine } from './command.js'
 
 let redis: TestRedis
 let env: Env
@@ -147,4 +147,41 @@ test('names a file that is not there, without a stack', async () => {
   const { code, stderr } = await runCommand(['enqueue', '/nowhere/updates.ndjson'], { env })
   expect(stderr).toMatch(/^error: \/nowhere\/updates.ndjson can't be opened: ENOENT.*\n$/)
   expect(code).toBe(2)
+})
+
+test('never empties its own input for --rejects, whatever name it has', async () => {
+  const file = join(dir, 'same.ndjson')
+  await writeFile(file, updateLine('a', { name: 'x' }))
+  await symlink(file, join(dir, 'alias.ndjson'))
+  const { code, stderr } = await runCommand(['enqueue', '--rejects', join(dir, 'alias.ndjson'), file], { env })
+  expect(stderr).toContain('is the input')
+  expect(code).toBe(2)
+  expect(await readFile(file, 'utf8')).toBe(updateLine('a', { name: 'x' }))
+})
+
+test('what an earlier run has refused stays where Redis is away, and goes where nothing is refused', async () => {
+  const rejects = join(dir, 'kept.ndjson')
+  await writeFile(rejects, 'kept')
+  const input = updateLine('a', { name: 'x' })
+  const away = await runCommand(['enqueue', '--rejects', rejects], {
+    env: { ...env, REDIS_URL: 'redis://127.0.0.1:1' },
+    input,
+  })
+  expect(away.code).toBe(3)
+  expect(await readFile(rejects, 'utf8')).toBe('kept')
+  expect((await runCommand(['enqueue', '--rejects', rejects], { env, input })).code).toBe(0)
+  expect(await readFile(rejects, 'utf8')).toBe('')
+})
+
+test.skipIf(!HAS_TERMINAL)('on a terminal refused lines stay whole, above the bar', async () => {
+  const file = join(dir, 'mixed.ndjson')
+  const refused = Array.from({ length: 12 }, (_, index) => `{"run":{"runId":"r${index}","wrong":1}}\n`)
+  await writeFile(file, [...refused, updateLine('a', { name: 'x' })].join(''))
+  const { screen } = await onTerminal(['enqueue', file], env)
+  // What would have to be switched back after Ctrl-C: line wrap and the cursor.
+  for (const off of ['[?7l', '[?25l']) expect(screen).not.toContain(off)
+  for (const line of refused.keys()) expect(screen).toContain(`{"line":${line + 1},"error":{"code":"unknown_field"`)
+  const lines = screen.trim().split('\r\n')
+  expect(lines.filter((line) => line.includes('"code":"unknown_field"') && line.endsWith('}'))).toHaveLength(12)
+  expect(lines.at(-1)).toContain('13 updates read: 1 accepted, 0 stale, 0 conflicts, 12 rejected')
 })

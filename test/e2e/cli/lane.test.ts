@@ -136,6 +136,18 @@ test('flush --all sends every run, and tells how many', async () => {
   expect(await run('flush', '--all')).toBe('2 runs sent now, 0 on their way already.\n')
 })
 
+test('what somebody says of a hold does nothing to the terminal of who reads it', async () => {
+  await run('lane', 'hold', '--why', 'moving \u001b]0;owned\u0007\u001b[2Jhouse\nnow')
+  expect(await run('status')).toContain('moving house now')
+})
+
+test('run names the key where a person has put something else', async () => {
+  await redis.client().set('{sift}:run-updates.pending:r-odd', 'garbage')
+  const { code, stderr } = await runCommand(['run', 'odd'], { env })
+  expect(stderr).toContain('delete or rename {sift}:run-updates.pending:r-odd')
+  expect(code).toBe(1)
+})
+
 test('flush says that a hold is not passed by', async () => {
   await enqueue(updateLine('r1', { name: 'a' }))
   await run('lane', 'hold', '--why', 'test')
