@@ -205,6 +205,16 @@ test('each answer has the headers that keep a page in its place', async () => {
   }
 })
 
+test('the page of Bull Board alone lets its own scripts add style elements, for its editor, and nothing else inline', async () => {
+  const policy = async (path: string) => (await open.call('GET', path)).headers.get('content-security-policy') ?? ''
+  expect((await policy('/dashboard')).split(';').filter((part) => part.includes('unsafe'))).toEqual([
+    "style-src-elem 'self' 'unsafe-inline'",
+  ])
+  for (const path of ['/', '/dashboard/api/queues', '/dashboard/dashboard.css']) {
+    expect(await policy(path)).not.toContain('unsafe')
+  }
+})
+
 test('no route changes anything by GET', async () => {
   for (const path of ['/v1/lane/hold', '/v1/runs/run-1/flush', '/v1/dead-letters/an-id/discard']) {
     expect((await open.call('GET', path)).status).toBe(404)
