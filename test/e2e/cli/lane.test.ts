@@ -99,8 +99,22 @@ test('run tells field by field what is pending, and what was sent once it was', 
   expect(await json('run', 'r1')).toMatchObject({
     pending: null,
     lastSent: { status: 200, updateMask: 'name,stopTime' },
+    applied: {
+      name: { observedAt: '2026-03-01T10:00:00.123456Z', sequence: expect.any(Number) },
+      stopTime: { observedAt: '2026-03-01T10:00:00.123456Z' },
+    },
     deadLetters: [],
   })
+})
+
+test('run tells all that was applied where a refused field had to be searched for, not the last request alone', async () => {
+  expect(await json('run', 'r8')).toMatchObject({ lastSent: null, applied: {} })
+  await enqueue(updateLine('r8', { name: 'd', startTime: '2026-03-01T11:00:00Z', stopTime: '2026-03-01T10:00:00Z' }))
+  await runCommand(['worker', '--drain'], { env })
+  const { applied, deadLetters } = await json('run', 'r8')
+  expect(Object.keys(applied)).toEqual(['name', 'startTime'])
+  expect(deadLetters).toMatchObject([{ updateMask: 'stopTime' }])
+  expect(await run('run', 'r8')).toMatch(/^Applied so far: name \(observed \S+Z\), startTime \(observed \S+Z\)$/m)
 })
 
 test('run tells the dead letters of that run and of no other', async () => {

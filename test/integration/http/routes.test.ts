@@ -36,7 +36,12 @@ describe('runs', () => {
     await lane.producer.enqueue({ run: { runId: 'run-1', name: 'n' }, source: 'tests' })
     expect(await get('/v1/runs/run-1')).toMatchObject({
       status: 200,
-      body: { pending: { fields: [{ path: 'name', value: 'n', source: 'tests' }] }, lastSent: null, deadLetters: [] },
+      body: {
+        pending: { fields: [{ path: 'name', value: 'n', source: 'tests' }] },
+        lastSent: null,
+        applied: {},
+        deadLetters: [],
+      },
     })
     expect((await post('/v1/runs/run-1/flush')).body).toEqual({
       runId: 'run-1',
