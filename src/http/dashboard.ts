@@ -87,10 +87,10 @@ export const dashboard: FastifyPluginAsync<DashboardParts & { prefix: string }> 
     },
   })
   // BullMQ refuses by throwing what no longer fits (promoting a job that is not delayed): that is no fault of ours.
-  board.setErrorHandler((error) => ({
-    status: statusOf(error),
-    body: { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message: error.message },
-  }))
+  board.setErrorHandler((error) => {
+    const status = statusOf(error)
+    return { status, body: { error: headlineOf(status), message: error.message } }
+  })
   server.addHook('onSend', async (_request, reply, payload) => {
     const isPage = String(reply.getHeader('content-type') ?? '').startsWith('text/html')
     if (!isPage || typeof payload !== 'string') return payload
@@ -115,4 +115,11 @@ function statusOf(error: Error): HTTPStatus {
   if ('statusCode' in error) return error.statusCode as HTTPStatus
   // Bull Board's own list of statuses lacks 503; the adapter hands on any.
   return isRedisTrouble(error) ? (503 as HTTPStatus) : 500
+}
+
+/** Bull Board's page shows a text as it is, above the message, and looks a key up in its own list, which has no fitting one. */
+function headlineOf(status: HTTPStatus): string | { readonly key: 'ERRORS.INTERNAL_SERVER_ERROR' } {
+  if (status === 409) return 'That can’t be done now'
+  if ((status as number) === 503) return 'Redis does not answer'
+  return status < 500 ? 'That was refused' : { key: 'ERRORS.INTERNAL_SERVER_ERROR' }
 }
