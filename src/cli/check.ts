@@ -1,3 +1,4 @@
+import { Queue } from 'bullmq'
 import { Command } from 'commander'
 import type { Redis } from 'ioredis'
 import { type Config, readApiKey } from '../config.js'
@@ -48,14 +49,20 @@ function exitCode(findings: readonly Finding[]): ExitCode {
 async function* check(config: Config): AsyncGenerator<Finding> {
   yield ok('configuration', `lane ${config.QUEUE_NAME}, prefix ${config.QUEUE_PREFIX}`)
   try {
-    const [setup, layout] = await withRedis(config.REDIS_URL, async (redis) => [
-      await readServerSetup(redis),
-      await readLayout(redis, config),
-    ])
+    const { setup, layout, pausedQueues } = await withRedis(config.REDIS_URL, async (redis) => {
+      const setup = await readServerSetup(redis)
+      return {
+        setup,
+        layout: await readLayout(redis, config),
+        // BullMQ refuses an old server by throwing.
+        pausedQueues: setup.isTooOld ? [] : await readPausedQueues(redis, config),
+      }
+    })
     yield judgeVersion(setup, describeRedis(config.REDIS_URL))
     yield judgeEviction(setup)
     yield judgePersistence(setup)
     yield judgeLayout(layout)
+    if (pausedQueues.length > 0) yield judgePause(pausedQueues)
   } catch (error) {
     if (error instanceof RedisUnavailableError) yield { ...failure('redis', error.message), isUnreachable: true }
     else if (error instanceof ConfigurationError) yield failure('redis', error.message)
@@ -108,6 +115,26 @@ function judgeLayout(layout: string | null): Finding {
   return failure(
     'layout',
     `the lane holds data of version ${layout}, and this sift-run-updater knows ${LAYOUT_VERSION} only`,
+  )
+}
+
+async function readPausedQueues(redis: Redis, config: Config): Promise<string[]> {
+  const lane = laneOf(config.QUEUE_NAME, config.QUEUE_PREFIX)
+  const paused: string[] = []
+  for (const name of [lane.queueName, lane.intakeQueueName, lane.deadLetterQueueName]) {
+    // Only looked at, so it must not be written into the list of queues.
+    const queue = new Queue(name, { connection: redis, prefix: lane.prefix, skipMetasUpdate: true })
+    queue.on('error', () => {})
+    if (await queue.isPaused()) paused.push(name)
+    await queue.close()
+  }
+  return paused
+}
+
+function judgePause(queues: readonly string[]): Finding {
+  return warning(
+    'queue',
+    `${queues.join(' and ')} paused in BullMQ: nothing leaves a paused queue before it is resumed, in a dashboard for one`,
   )
 }
 

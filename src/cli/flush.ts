@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type FlushedNow, flushAllNow, flushNow } from '../flush-queue/flush-now.js'
+import { type FlushedNow, flushAllNow, flushNow, QUEUE_PAUSED } from '../flush-queue/flush-now.js'
 import { UsageError } from './exit-codes.js'
 import { withLane } from './lane-session.js'
 import { plural, printJson, printLine, tell } from './output.js'
@@ -12,6 +12,14 @@ const SENTENCES: Readonly<Record<FlushedNow, string>> = {
   on_its_way: 'is on its way already',
   unreadable: 'was not sent: Redis holds something else under the key of its pending update; delete or rename that key',
   nothing_pending: 'has nothing pending',
+}
+
+/** Where the queue is paused, what is told above would be wrong. */
+const PAUSED_SENTENCES: Readonly<Record<FlushedNow, string>> = {
+  ...SENTENCES,
+  hastened: 'is sent once the queue is resumed',
+  reopened: 'had lost its job, has a new one, and is sent once the queue is resumed',
+  on_its_way: 'has its turn already; where no worker has it yet, it is sent once the queue is resumed',
 }
 
 type FlushCounts = Record<FlushedNow, number>
@@ -28,21 +36,21 @@ export function createFlushCommand(): Command {
       }
       const config = readSettings(command)
       await withLane(config, async (session) => {
+        const isPaused = await session.flushQueue.queue.isPaused()
+        const paused = isPaused && { queuePaused: true }
         if (runId !== undefined) {
           const flushed = await flushNow(session, runId)
-          if (json) printJson({ runId, result: flushed })
-          else printLine(`Run ${runId} ${SENTENCES[flushed]}.`)
+          if (json) printJson({ runId, result: flushed, ...paused })
+          else printLine(`Run ${runId} ${(isPaused ? PAUSED_SENTENCES : SENTENCES)[flushed]}.`)
         } else {
           const counts: FlushCounts = { hastened: 0, reopened: 0, on_its_way: 0, nothing_pending: 0, unreadable: 0 }
           await flushAllNow(session, (_runId, flushed) => {
             counts[flushed]++
           })
-          if (json) printJson(counts)
-          else printLine(describeCounts(counts))
+          if (json) printJson({ ...counts, ...paused })
+          else printLine(describeCounts(counts, isPaused))
         }
-        if (await session.flushQueue.queue.isPaused()) {
-          tell('The queue is paused in BullMQ: nothing is sent before it is resumed, in a dashboard for one.')
-        }
+        if (isPaused) tell(QUEUE_PAUSED)
         const lane = await session.throttle.read()
         if (lane.state === 'held') tell(`The lane is held (${lane.reason}): nothing is sent before it opens.`)
       })
@@ -50,10 +58,12 @@ export function createFlushCommand(): Command {
   return addSettings(command, LANE_SETTINGS)
 }
 
-function describeCounts({ hastened, reopened, on_its_way, nothing_pending, unreadable }: FlushCounts): string {
+function describeCounts(counts: FlushCounts, isPaused: boolean): string {
+  const { hastened, reopened, on_its_way, nothing_pending, unreadable } = counts
   const runs = hastened + reopened
   if (runs + on_its_way + nothing_pending + unreadable === 0) return 'Nothing is pending.'
   const lost = reopened > 0 ? ` (${reopened} had lost their job)` : ''
   const odd = unreadable > 0 ? `, ${unreadable} unreadable: see \`flush RUN_ID\`` : ''
-  return `${plural(runs, 'run')} sent now${lost}, ${on_its_way + nothing_pending} on their way already${odd}.`
+  const when = isPaused ? 'to be sent once the queue is resumed' : 'sent now'
+  return `${plural(runs, 'run')} ${when}${lost}, ${on_its_way + nothing_pending} on their way already${odd}.`
 }

@@ -41,10 +41,12 @@ async function read(session: LaneSession, runId: string): Promise<RunReport | un
   }
 }
 
-function render({ runId, pending, lastSent, deadLetters }: RunReport): string {
+function render({ runId, pending, lastSent, applied, deadLetters }: RunReport): string {
   const lines = [`Run ${runId}`, '']
   lines.push(...(pending ? renderPending(pending) : ['Nothing is pending.']))
   lines.push('', lastSent ? `Last sent: ${describeOutcome(lastSent)}` : 'Nothing is known of an earlier PATCH.')
+  const fields = Object.entries(applied).map(([path, { observedAt }]) => `${path} (observed ${observedAt})`)
+  if (fields.length > 0) lines.push(`Applied so far: ${fields.join(', ')}`)
   lines.push('', deadLetters.length === 0 ? 'No dead letters.' : `${plural(deadLetters.length, 'dead letter')}:`)
   for (const { id, updateMask, reason, message } of deadLetters) {
     lines.push(`  ${id}  ${updateMask || '(unreadable)'}  ${reason}: ${message}`)

@@ -17,6 +17,10 @@ export interface FlushNowParts {
  */
 export type FlushedNow = 'hastened' | 'reopened' | 'on_its_way' | 'nothing_pending' | 'unreadable'
 
+/** Told beside what became of a run: its job has its turn, and nobody takes it. */
+export const QUEUE_PAUSED =
+  'The queue is paused in BullMQ: nothing is sent before it is resumed, in a dashboard for one. Then it goes.'
+
 /** As many runs as are looked at together. */
 const PAGE = 200
 

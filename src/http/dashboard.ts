@@ -31,13 +31,31 @@ const DESCRIPTIONS = {
 
 /**
  * Bull Board knows no setting for single buttons. Those that the guard refuses are hidden here, so that nobody looks for
- * what they do: limiting, emptying and obliterating any queue, which end its menu, and cleaning all dead letters. Where a selector no longer fits
- * another version, they are seen again, and refused as ever.
+ * what they do: limiting, emptying and obliterating any queue, which end its menu, cleaning all dead letters, adding to
+ * and copying in the queues that updates make, and editing flush jobs or putting them off. Where a selector no longer
+ * fits another version, they are seen again, and refused as ever.
  */
-const styleSheet = ({ deadLetterQueueName }: Lane): string => `.preload { background: Canvas; color: CanvasText }
+const styleSheet = ({
+  queueName,
+  deadLetterQueueName,
+}: Lane): string => `.preload { background: Canvas; color: CanvasText }
 [role="menuitem"][class*="danger-"], [role="menuitem"]:has(+ [class*="danger-"]), [role="menuitem"]:has(+ * + [class*="danger-"]), [role="menuitem"]:has(+ * + * + [class*="danger-"]) { display: none }
-body:has(a[aria-current="page"][href*="/${deadLetterQueueName}"]) ul[class*="queueActions-"] > li:last-child:not(:first-child) { display: none }
+${pageOf(deadLetterQueueName)} ul[class*="queueActions-"] > li:last-child:not(:first-child) { display: none }
+:is(${pageOf(queueName)}, ${pageOf(deadLetterQueueName)}) :is([role="menuitem"]:has(.lucide-plus), ul[class*="jobActions-"] > li:has(.lucide-files)) { display: none }
+${pageOf(queueName)} ul[class*="jobActions-"] > li:has(.lucide-pencil, .lucide-clock, .lucide-arrow-up-down) { display: none }
 `
+
+/** Neither the whole name of another queue nor its beginning: that of the flush jobs begins the other two. */
+function pageOf(queueName: string): string {
+  return `body:has(a[aria-current="page"]:is([href$="/queue/${queueName}"], [href*="/queue/${queueName}?"]))`
+}
+
+/**
+ * The editors of a job's data and options are CodeMirror, which writes its style sheet into an element of its own as it
+ * goes, without a nonce or a text that could be hashed. So this page, and no other, lets its scripts add style elements;
+ * style attributes in markup and scripts that are not this host's stay refused.
+ */
+const OF_EDITORS = "style-src-elem 'self' 'unsafe-inline'"
 
 /** Bull Board with the queues of a lane, below `prefix`. */
 export const dashboard: FastifyPluginAsync<DashboardParts & { prefix: string }> = async (server, parts) => {
@@ -69,16 +87,16 @@ export const dashboard: FastifyPluginAsync<DashboardParts & { prefix: string }> 
     },
   })
   // BullMQ refuses by throwing what no longer fits (promoting a job that is not delayed): that is no fault of ours.
-  board.setErrorHandler((error) => ({
-    status: statusOf(error),
-    body: { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message: error.message },
-  }))
+  board.setErrorHandler((error) => {
+    const status = statusOf(error)
+    return { status, body: { error: headlineOf(status), message: error.message } }
+  })
   server.addHook('onSend', async (_request, reply, payload) => {
     const isPage = String(reply.getHeader('content-type') ?? '').startsWith('text/html')
     if (!isPage || typeof payload !== 'string') return payload
     // Its links hang on its base, which is this host's.
     const policy = String(reply.getHeader('content-security-policy') ?? '')
-    reply.header('content-security-policy', policy.replace("base-uri 'none'", "base-uri 'self'"))
+    reply.header('content-security-policy', `${policy.replace("base-uri 'none'", "base-uri 'self'")};${OF_EDITORS}`)
     return withoutInlineStyle(payload, 'dashboard.css')
   })
   server.get('/dashboard.css', async (_request, reply) => reply.type('text/css').send(styleSheet(lane)))
@@ -97,4 +115,11 @@ function statusOf(error: Error): HTTPStatus {
   if ('statusCode' in error) return error.statusCode as HTTPStatus
   // Bull Board's own list of statuses lacks 503; the adapter hands on any.
   return isRedisTrouble(error) ? (503 as HTTPStatus) : 500
+}
+
+/** Bull Board's page shows a text as it is, above the message, and looks a key up in its own list, which has no fitting one. */
+function headlineOf(status: HTTPStatus): string | { readonly key: 'ERRORS.INTERNAL_SERVER_ERROR' } {
+  if (status === 409) return 'That can’t be done now'
+  if ((status as number) === 503) return 'Redis does not answer'
+  return status < 500 ? 'That was refused' : { key: 'ERRORS.INTERNAL_SERVER_ERROR' }
 }

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { flushNow } from '../flush-queue/flush-now.js'
+import { flushNow, QUEUE_PAUSED } from '../flush-queue/flush-now.js'
 import { readRunReport } from '../worker/run-report.js'
 import type { LaneParts } from './lane-parts.js'
 
@@ -22,11 +22,15 @@ export const runsRoutes: FastifyPluginAsyncZod<LaneParts> = async (server, parts
       schema: {
         summary: 'Send a run now',
         description:
-          'Without waiting for its window or backoff; a hold is not passed by. `result` is hastened, reopened, on_its_way or nothing_pending.',
+          'Without waiting for its window or backoff; a hold is not passed by. `result` is hastened, reopened, on_its_way or nothing_pending. Where somebody has paused the queue in BullMQ, `queuePaused` is true and `message` says so: the run is sent once it is resumed.',
         tags: ['running'],
         params,
       },
     },
-    async ({ params: { runId } }) => ({ runId, result: await flushNow(parts, runId) }),
+    async ({ params: { runId } }) => {
+      const result = await flushNow(parts, runId)
+      const isPaused = await parts.flushQueue.queue.isPaused()
+      return { runId, result, ...(isPaused && { queuePaused: true, message: QUEUE_PAUSED }) }
+    },
   )
 }

@@ -62,6 +62,13 @@ const SAMPLED: readonly SampledMetric[] = [
   },
   {
     kind: 'gauge',
+    name: 'queue_paused',
+    help: 'Whether a queue is paused in BullMQ, so that nothing leaves it before it is resumed: 1 or 0.',
+    labels: ['queue'],
+    values: ({ pausedQueues }) => [...pausedQueues].map(([queue, isPaused]) => [{ queue }, isPaused ? 1 : 0] as const),
+  },
+  {
+    kind: 'gauge',
     name: 'throttle_state',
     help: 'State of the lane: 1 for the one that it is in (open, held, probing), 0 for the others.',
     labels: ['state'],

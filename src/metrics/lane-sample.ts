@@ -21,6 +21,8 @@ export interface LaneSample {
   readonly flushJobs: JobCounts
   readonly intakeJobs: JobCounts
   readonly deadLetterJobs: JobCounts
+  /** Paused in BullMQ, by a dashboard for one: no worker takes a job out of it. */
+  readonly pausedQueues: ReadonlyMap<string, boolean>
   readonly throttleState: 'open' | 'held' | 'probing'
   readonly heldReason: string | null
   /** 0 while it is open. */
@@ -34,13 +36,14 @@ export type JobCounts = Readonly<Record<string, number>>
 
 const JOB_STATES = ['waiting', 'prioritized', 'delayed', 'active', 'completed', 'failed'] as const
 
-/** Reads a lane in about ten commands, however much is pending. */
+/** Reads a lane in about a dozen commands, however much is pending. */
 export async function readSample(
   { redis, lane, throttle, flushQueue, deadLetters }: SampledParts,
   intake: Queue,
   letterReasons: LetterReasons,
 ): Promise<LaneSample> {
-  const [[seconds, microseconds], pendingRuns, oldest, flushJobs, intakeJobs, deadLetterJobs, state, counts] =
+  const queues = [flushQueue.queue, intake, deadLetters.queue] as const
+  const [[seconds, microseconds], pendingRuns, oldest, flushJobs, intakeJobs, deadLetterJobs, paused, state, counts] =
     await Promise.all([
       redis.time(),
       redis.zcard(lane.index),
@@ -48,6 +51,7 @@ export async function readSample(
       flushQueue.queue.getJobCounts(...JOB_STATES),
       intake.getJobCounts(...JOB_STATES),
       deadLetters.queue.getJobCounts(...JOB_STATES),
+      Promise.all(queues.map(async (queue) => [queue.name, await queue.isPaused()] as const)),
       throttle.read(),
       deadLetters.counts(),
     ])
@@ -58,6 +62,7 @@ export async function readSample(
     flushJobs,
     intakeJobs,
     deadLetterJobs,
+    pausedQueues: new Map(paused),
     throttleState: stateName(state),
     heldReason: state.reason,
     heldSeconds: secondsSince(state.sinceMs, nowMs),

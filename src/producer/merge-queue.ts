@@ -13,6 +13,7 @@
  *    the same way for as long as its time is not over.
  *  - What was sent, and got no answer, may still happen until its deadline: nothing is sent before, so nothing overtakes it.
  *    Its connection is dropped, and those that were sent behind it get no answer either.
+ *  - Where the server lets nobody in with this password, nothing was sent, and nobody has to wait to be told.
  */
 import type { Redis } from 'ioredis'
 import { ConfigurationError, RedisUnavailableError } from '../errors.js'
@@ -23,8 +24,9 @@ import type { Policy } from '../policy.js'
 import { abandon } from '../redis/connection.js'
 import { before, until } from '../redis/deadline.js'
 import type { Lane } from '../redis/lane.js'
+import { Opening } from '../redis/opening.js'
 import { describeRedis } from '../redis/redis-source.js'
-import { isAnswer, isReadOnly } from '../redis/trouble.js'
+import { isAnswer, isLockedOut, isReadOnly, lockedOut } from '../redis/trouble.js'
 import { MemoryWatch } from './memory-watch.js'
 import { RedisClock } from './redis-clock.js'
 
@@ -61,6 +63,7 @@ export class MergeQueue {
   readonly #facts: FactEmitter
   readonly #clock = new RedisClock()
   readonly #memory: MemoryWatch
+  readonly #opening: Opening
   /** In the order of the calls; their deadlines rise. */
   #waiting: Waiting[] = []
   /** Surely not taken: they go again, before all others, once nothing is on its way. */
@@ -73,13 +76,13 @@ export class MergeQueue {
   #warnedOfClock = false
   /** What the connection told last; undefined while there is one. */
   #trouble: Error | undefined
-
   constructor(redis: Redis, lane: Lane, policy: Policy, limits: MergeLimits, facts: FactEmitter) {
     this.#redis = redis
     this.#lane = lane
     this.#policy = policy
     this.#limits = limits
     this.#facts = facts
+    this.#opening = new Opening(redis)
     this.#memory = new MemoryWatch(redis, limits.maxRedisMemoryPercent)
     // The next connection may lead to another server, with another clock.
     redis.on('close', () => {
@@ -179,6 +182,10 @@ export class MergeQueue {
       // until its time is over: nobody is told of a failure before.
       const wasSent = sentOn !== undefined
       if (sentOn && !isAnswer(cause)) abandon(sentOn)
+      if (!wasSent && isLockedOut(cause)) {
+        for (const call of batch) call.reject(this.#unavailable(cause, false))
+        return
+      }
       if (wasSent) this.#lost++
       await until(Math.min(...batch.map(({ deadline }) => deadline)))
       if (wasSent) this.#lost--
@@ -235,7 +242,7 @@ export class MergeQueue {
   async #becomeReady(): Promise<void> {
     while (!this.#isOpen || !this.#isLoaded || !this.#clock.isFresh) {
       if (this.#isOpen) await this.#prepare()
-      else await new Promise<void>((resolve) => this.#redis.once('ready', resolve))
+      else await this.#opening.wait(this.#trouble)
     }
   }
 
@@ -273,6 +280,10 @@ export class MergeQueue {
     // Several addresses that all failed have no message, but a code.
     const why = cause.message || ('code' in cause ? cause.code : cause.name)
     const fate = wasSent ? 'may or may not have been taken' : 'was not taken'
+    if (!wasSent && isLockedOut(cause)) {
+      const message = `Redis at ${describeRedis(this.#redis)} ${lockedOut(cause)}. The update was not taken.`
+      return new RedisUnavailableError(message, { cause })
+    }
     return new RedisUnavailableError(
       `Redis at ${describeRedis(this.#redis)} did not answer in time (${why}). The update ${fate}; sending it again is safe.`,
       { cause },

@@ -20,3 +20,19 @@ export function isAnswer(error: unknown): boolean {
 export function isReadOnly(error: unknown): error is Error {
   return error instanceof Error && /(^|-)READONLY /.test(error.message)
 }
+
+/** The server is there, and lets nobody in with this user and password, or without any. */
+export interface LockedOut extends Error {
+  readonly name: 'ReplyError'
+}
+
+export function isLockedOut(error: unknown): error is LockedOut {
+  return isAnswer(error) && error instanceof Error && /^(NOAUTH|WRONGPASS) /.test(error.message)
+}
+
+/** What such a server is told of, and the way out. */
+export function lockedOut(error: LockedOut): string {
+  // NOAUTH comes with a lecture on the protocol.
+  const why = error.message.startsWith('NOAUTH') ? 'NOAUTH: it wants a password' : error.message.replace(/\.$/, '')
+  return `runs, but lets nobody in this way (${why}). Correct the user and password in REDIS_URL, --redis-url or the options of the connection, as in redis://user:password@host:6379`
+}

@@ -3,7 +3,7 @@ import { type DeadLetterListing, toListing } from '../dead-letters/dead-letter.j
 import type { DeadLetters } from '../dead-letters/dead-letters.js'
 import { readEntries } from '../pending/entry.js'
 import type { Lane } from '../redis/lane.js'
-import type { FieldValue } from '../run/fields.js'
+import { FIELDS, type FieldPath, type FieldValue } from '../run/fields.js'
 import { formatMicroseconds } from '../run/timestamp.js'
 
 export interface RunReportParts {
@@ -18,7 +18,18 @@ export interface RunReport {
   readonly pending: PendingReport | null
   /** What came of the last request, as it was recorded; null: nothing is remembered. */
   readonly lastSent: Readonly<Record<string, unknown>> | null
+  /**
+   * By field, in the table's order, the newest write that Sift has taken, of however many requests, as far as it is
+   * remembered. After a search for a refused field, the last request is only a part of that.
+   */
+  readonly applied: Readonly<Partial<Record<FieldPath, AppliedReport>>>
   readonly deadLetters: readonly DeadLetterListing[]
+}
+
+export interface AppliedReport {
+  readonly observedAt: string
+  /** The number of its merge: of two writes of one field, observed at the same moment, the higher one came later. */
+  readonly sequence: number
 }
 
 export interface PendingReport {
@@ -46,9 +57,9 @@ export interface PendingReport {
 }
 
 export async function readRunReport({ redis, lane, deadLetters }: RunReportParts, runId: string): Promise<RunReport> {
-  const [pending, outcome, [seconds, microseconds]] = await Promise.all([
+  const [pending, sent, [seconds, microseconds]] = await Promise.all([
     redis.hgetall(lane.pending(runId)),
-    redis.hget(lane.sent(runId), 'outcome'),
+    redis.hgetall(lane.sent(runId)),
     redis.time(),
   ])
   const nowUs = Number(seconds) * 1_000_000 + Number(microseconds)
@@ -57,9 +68,20 @@ export async function readRunReport({ redis, lane, deadLetters }: RunReportParts
   return {
     runId,
     pending: readPending(new Map(Object.entries(pending)), nowUs),
-    lastSent: readObject(outcome),
+    lastSent: readObject(sent.outcome ?? null),
+    applied: readApplied(sent),
     deadLetters: letters,
   }
+}
+
+function readApplied(sent: Readonly<Record<string, string>>): RunReport['applied'] {
+  const applied: Partial<Record<FieldPath, AppliedReport>> = {}
+  for (const { path } of FIELDS) {
+    const [, observedUs, sequence] = /^(-?\d+) \d+ (\d+)$/.exec(sent[`applied:${path}`] ?? '') ?? []
+    if (observedUs === undefined) continue
+    applied[path] = { observedAt: showTime(Number(observedUs)), sequence: Number(sequence) }
+  }
+  return applied
 }
 
 /** What the hash of a pending update says; null: nothing is pending. */

@@ -56,6 +56,25 @@ test('serve --worker brings an update from HTTP to Sift, and ends with 0 on SIGT
   expect(stdout + stderr).not.toMatch(/the-api-key|the-auth-token-of-the-test/)
 })
 
+test('serve and enqueue tell a wrong password of Redis at once, and what to correct', async () => {
+  const client = redis.client()
+  await client.config('SET', 'requirepass', 'right')
+  try {
+    const wrong = { ...env, REDIS_URL: redis.url.replace('//', '//:another-password@') }
+    for (const args of [['serve'], ['enqueue']]) {
+      const startedAt = performance.now()
+      const { code, stdout, stderr } = await runCommand(args, { env: wrong, input: '{"run":{"runId":"a","name":"n"}}' })
+      expect(stderr).toMatch(/WRONGPASS.*Correct the user and password in REDIS_URL/)
+      expect(stderr).not.toContain('Check that it runs')
+      expect(stdout + stderr).not.toContain('another-password')
+      expect(code).toBe(3)
+      expect(performance.now() - startedAt).toBeLessThan(3_000)
+    }
+  } finally {
+    await redis.client({ password: 'right' }).config('SET', 'requirepass', '')
+  }
+})
+
 test('a rolling restart loses no request: not ready first, then drained, then closed', async () => {
   const first = startCommand(['serve'], env)
   const url = await urlOf(first)

@@ -8,6 +8,7 @@ import { laneOf } from '../../src/redis/lane.js'
 import { createWorker } from '../../src/worker/worker.js'
 import { expectNoLeaks } from '../support/leaks.js'
 import { startTestRedis, type TestRedis } from '../support/redis.js'
+import { waitFor } from '../support/wait-for.js'
 
 expectNoLeaks()
 
@@ -78,6 +79,34 @@ describe('what a failed call tells', () => {
     expect(failure).toHaveProperty('message', expect.stringMatching(/WRONGPASS.*was not taken/))
     expect(inspect(failure)).not.toContain('hidden')
     expect((failure as Error).cause).not.toHaveProperty('command')
+  })
+
+  test('is at once that the server wants another password, or one at all, and the next call is let in once it does not', async () => {
+    const client = redis.client()
+    await client.config('SET', 'requirepass', 'right')
+    const producers = ['wrong', undefined].map((password) =>
+      createProducer({ redis: { host: '127.0.0.1', port: redis.port, ...(password && { password }) } }),
+    )
+    const startedAt = performance.now()
+    const calls = producers.flatMap((producer) => [producer.enqueue(update), producer.enqueueMany([update, update])])
+    for (const failure of await Promise.all(calls.map((call) => call.catch((error: unknown) => error)))) {
+      expect(failure).toBeInstanceOf(RedisUnavailableError)
+      expect(failure).toHaveProperty(
+        'message',
+        expect.stringMatching(/lets nobody in .* Correct the user and password/),
+      )
+    }
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    await redis.client({ password: 'right' }).config('SET', 'requirepass', '')
+    for (const producer of producers) {
+      await waitFor('it to be let in', () =>
+        producer.enqueue(update).then(
+          ({ status }) => status,
+          () => false,
+        ),
+      )
+      await producer.close()
+    }
   })
 
   test('is that nobody listens there', async () => {

@@ -77,6 +77,51 @@ describe('Bull Board', () => {
     for (const name of ['Empty', 'Obliterate', 'concurrency', 'rate limit'])
       expect(await page.getByRole('menuitem', { name }).count()).toBe(0)
   })
+
+  /** The buttons of the first job, by the names of their icons: they have no other. */
+  const jobButtons = (): Promise<string[]> =>
+    page.evaluate(
+      `[...document.querySelectorAll('ul[class*="jobActions-"] > li')].filter((item) => item.checkVisibility()).map((item) => item.querySelector('svg').classList[1])`,
+    )
+
+  test('has an editor for the data of a dead letter that can be read, and what is mended there is sent', async () => {
+    const { id } = await lane.deadLetters.record(refusal('run-1'))
+    lane.addWorker()
+    await failedJob(lane, id)
+    await openQueue(lane.lane.deadLetterQueueName, 'failed')
+    await page.locator('ul[class*="jobActions-"] button:has(.lucide-pencil)').click()
+    await page.locator('.cm-content').waitFor()
+    // Without its styles, the numbers of the lines lie above all of the lines.
+    expect(await page.evaluate("getComputedStyle(document.querySelector('.cm-scroller')).display")).toBe('flex')
+    await keepScreenshot(page, 'dashboard-editor')
+    const line = page.locator('.cm-line', { hasText: '"name": "refused"' })
+    await line.click()
+    await page.keyboard.press('Home')
+    await page.keyboard.press('Shift+End')
+    await page.keyboard.insertText('"name": "mended"')
+    await page.locator('#job-data[value*="mended"]').waitFor({ state: 'attached' })
+    const updated = page.waitForResponse((answer) => answer.url().endsWith('/update-data'))
+    await page.getByRole('button', { name: 'Update' }).click()
+    expect((await updated).ok()).toBe(true)
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Retry all' }).click()
+    await page.getByRole('button', { name: /confirm|ok|yes/i }).click()
+    await waitFor('the mended name to be sent', () => lane.simulator.runs.get('run-1')?.name === 'mended')
+    expectQuiet(operator)
+  })
+
+  test('offers for flush jobs only what is not refused', async () => {
+    await lane.addProducer({ coalesceWindowMs: 60_000 }).enqueue({ run: { runId: 'run-1', name: 'n' } })
+    await openQueue(lane.lane.queueName, 'delayed')
+    await page.getByText('run-1', { exact: true }).waitFor()
+    expect(await jobButtons()).toEqual(['lucide-corner-up-left', 'lucide-trash2'])
+    await page.locator('main button[aria-haspopup="menu"]').click()
+    await page.getByRole('menuitem', { name: 'Pause' }).waitFor()
+    expect(await page.getByRole('menuitem', { name: 'Add job' }).count()).toBe(0)
+    await openQueue(lane.lane.intakeQueueName, 'waiting')
+    await page.locator('main button[aria-haspopup="menu"]').click()
+    await page.getByRole('menuitem', { name: 'Add job' }).waitFor()
+  })
 })
 
 describe('the overview', () => {

@@ -1,3 +1,4 @@
+import { Queue } from 'bullmq'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Simulator, startSimulator } from '../../../src/simulator/simulator.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
@@ -102,6 +103,19 @@ test('warns of a Redis that evicts and keeps nothing on disk', async () => {
   } finally {
     await forgetful.close()
   }
+})
+
+test('warns of a queue that is paused in BullMQ, by its name', async () => {
+  const queue = new Queue('paused-lane', { connection: redis.client(), prefix: '{sift}' })
+  await queue.pause()
+  await queue.close()
+  const ended = await runCommand(['check', '--json', '--queue-name', 'paused-lane'], { env })
+  expect(findings(ended)).toContainEqual({
+    check: 'queue',
+    level: 'warning',
+    message: expect.stringMatching(/^paused-lane paused in BullMQ: .* resumed/),
+  })
+  expect(ended.code).toBe(0)
 })
 
 test('fails for a Redis older than 6.2', async () => {

@@ -99,8 +99,22 @@ test('run tells field by field what is pending, and what was sent once it was', 
   expect(await json('run', 'r1')).toMatchObject({
     pending: null,
     lastSent: { status: 200, updateMask: 'name,stopTime' },
+    applied: {
+      name: { observedAt: '2026-03-01T10:00:00.123456Z', sequence: expect.any(Number) },
+      stopTime: { observedAt: '2026-03-01T10:00:00.123456Z' },
+    },
     deadLetters: [],
   })
+})
+
+test('run tells all that was applied where a refused field had to be searched for, not the last request alone', async () => {
+  expect(await json('run', 'r8')).toMatchObject({ lastSent: null, applied: {} })
+  await enqueue(updateLine('r8', { name: 'd', startTime: '2026-03-01T11:00:00Z', stopTime: '2026-03-01T10:00:00Z' }))
+  await runCommand(['worker', '--drain'], { env })
+  const { applied, deadLetters } = await json('run', 'r8')
+  expect(Object.keys(applied)).toEqual(['name', 'startTime'])
+  expect(deadLetters).toMatchObject([{ updateMask: 'stopTime' }])
+  expect(await run('run', 'r8')).toMatch(/^Applied so far: name \(observed \S+Z\), startTime \(observed \S+Z\)$/m)
 })
 
 test('run tells the dead letters of that run and of no other', async () => {
@@ -162,10 +176,17 @@ test('flush and status say that the queue is paused', async () => {
   expect(await run('status')).not.toContain('paused')
   await queue.pause()
   expect(await run('status')).toMatch(/queue +│ paused/)
-  const { code, stderr } = await runCommand(['flush', 'r1'], { env })
-  await queue.close()
+  const { code, stdout, stderr } = await runCommand(['flush', 'r1'], { env })
+  expect(stdout).toBe('Run r1 is sent once the queue is resumed.\n')
   expect(stderr).toMatch(/^The queue is paused in BullMQ: nothing is sent before it is resumed/)
   expect(code).toBe(0)
+  const again = await runCommand(['flush', 'r1', '--json'], { env })
+  expect(JSON.parse(again.stdout)).toEqual({ runId: 'r1', result: 'on_its_way', queuePaused: true })
+  const all = await runCommand(['flush', '--all'], { env })
+  expect(all.stdout).toBe('0 runs to be sent once the queue is resumed, 1 on their way already.\n')
+  await queue.resume()
+  await queue.close()
+  expect(await run('flush', 'r1')).toBe('Run r1 is on its way already.\n')
 })
 
 test('the simulator tells its URL once it is ready, plays the faults asked for, and ends with 0', async () => {

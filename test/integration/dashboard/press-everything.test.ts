@@ -284,7 +284,10 @@ test('pausing and resuming all queues loses nothing', async () => {
 test('what does not fit the state of a job, or no job at all, is told as the caller’s mistake', async () => {
   const { intakeQueueName } = pipeline.lane
   const { id } = await board.intake.add('u', {})
-  expect((await board.press(intakeQueueName, 'PUT', `/${id}/promote`)).status).toBe(409)
+  expect(await board.press(intakeQueueName, 'PUT', `/${id}/promote`)).toMatchObject({
+    status: 409,
+    body: { error: 'That can’t be done now', message: expect.stringContaining('not in the delayed state') },
+  })
   expect((await board.press(intakeQueueName, 'PUT', '/no-such-job/retry')).status).toBe(404)
   expect((await board.press('no-such-queue', 'PUT', '/pause')).status).toBe(404)
 })

@@ -36,13 +36,32 @@ describe('runs', () => {
     await lane.producer.enqueue({ run: { runId: 'run-1', name: 'n' }, source: 'tests' })
     expect(await get('/v1/runs/run-1')).toMatchObject({
       status: 200,
-      body: { pending: { fields: [{ path: 'name', value: 'n', source: 'tests' }] }, lastSent: null, deadLetters: [] },
+      body: {
+        pending: { fields: [{ path: 'name', value: 'n', source: 'tests' }] },
+        lastSent: null,
+        applied: {},
+        deadLetters: [],
+      },
     })
     expect((await post('/v1/runs/run-1/flush')).body).toEqual({
       runId: 'run-1',
       result: expect.stringMatching(/hastened|on_its_way/),
     })
     expect((await post('/v1/runs/run-2/flush', {})).body).toEqual({ runId: 'run-2', result: 'nothing_pending' })
+  })
+
+  test('are told to wait where their queue is paused, and go once it is resumed', async () => {
+    await lane.flushQueue.queue.pause()
+    lane.addWorker()
+    await lane.producer.enqueue({ run: { runId: 'run-1', name: 'n' } })
+    expect((await post('/v1/runs/run-1/flush')).body).toEqual({
+      runId: 'run-1',
+      result: expect.stringMatching(/hastened|on_its_way/),
+      queuePaused: true,
+      message: expect.stringContaining('before it is resumed'),
+    })
+    await lane.flushQueue.queue.resume()
+    await lane.drained()
   })
 
   test.each(['a%20b', 'x'.repeat(129), '%2e%2e%2fetc'])(

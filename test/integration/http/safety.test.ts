@@ -205,6 +205,32 @@ test('each answer has the headers that keep a page in its place', async () => {
   }
 })
 
+test('the page of Bull Board alone lets its own scripts add style elements, for its editor, and nothing else inline', async () => {
+  const policy = async (path: string) => (await open.call('GET', path)).headers.get('content-security-policy') ?? ''
+  expect((await policy('/dashboard')).split(';').filter((part) => part.includes('unsafe'))).toEqual([
+    "style-src-elem 'self' 'unsafe-inline'",
+  ])
+  for (const path of ['/', '/dashboard/api/queues', '/dashboard/dashboard.css']) {
+    expect(await policy(path)).not.toContain('unsafe')
+  }
+})
+
+test('what Bull Board’s page is refused, it is told in our words, and never that the server has an error', async () => {
+  const path = `/dashboard/api/queues/${open.lane.intakeQueueName}/add`
+  const headers = { 'content-type': 'application/json' }
+  const broken = await request(`${open.url}${path}`, { method: 'POST', headers, body: '{' })
+  const foreign = await post(open, path, {}, { origin: 'https://elsewhere.example' })
+  for (const [answer, status] of [
+    [broken, 400],
+    [foreign, 403],
+  ] as const) {
+    expect([answer.statusCode, await answer.body.json()]).toEqual([
+      status,
+      { error: 'That was refused', message: expect.stringMatching(/JSON|another site/) },
+    ])
+  }
+})
+
 test('no route changes anything by GET', async () => {
   for (const path of ['/v1/lane/hold', '/v1/runs/run-1/flush', '/v1/dead-letters/an-id/discard']) {
     expect((await open.call('GET', path)).status).toBe(404)

@@ -74,6 +74,21 @@ test('a hold is told with its reason, and for how long', async () => {
   expect((await read('throttle_held_seconds'))['reason="operator"']).toBeCloseTo(30, 0)
 })
 
+test('a queue that is paused in BullMQ is told, each by its name', async () => {
+  const { queueName, intakeQueueName, deadLetterQueueName } = pipeline.lane
+  const paused = async () => await read('queue_paused')
+  expect(await paused()).toEqual({
+    [`queue="${queueName}"`]: 0,
+    [`queue="${intakeQueueName}"`]: 0,
+    [`queue="${deadLetterQueueName}"`]: 0,
+  })
+  await pipeline.flushQueue.queue.pause()
+  await waitFor('the pause to show', async () => (await paused())[`queue="${queueName}"`] === 1)
+  expect(await paused()).toMatchObject({ [`queue="${intakeQueueName}"`]: 0, [`queue="${deadLetterQueueName}"`]: 0 })
+  await pipeline.flushQueue.queue.resume()
+  await waitFor('its end to show', async () => (await paused())[`queue="${queueName}"`] === 0)
+})
+
 test('dead letters are told by reason while they are there, and counted when they come and go', async () => {
   pipeline.simulator.setFaults({
     refuse: (_runId, mask) => (mask.includes('description') ? { code: 3, message: 'no such description' } : undefined),

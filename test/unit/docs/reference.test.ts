@@ -20,7 +20,13 @@ const STATUS: Record<keyof LaneStatus, true> = {
   deadLetters: true,
   throttle: true,
 }
-const RUN_REPORT: Record<keyof RunReport, true> = { runId: true, pending: true, lastSent: true, deadLetters: true }
+const RUN_REPORT: Record<keyof RunReport, true> = {
+  runId: true,
+  pending: true,
+  lastSent: true,
+  applied: true,
+  deadLetters: true,
+}
 const LISTING: Record<keyof DeadLetterListing, true> = {
   id: true,
   runId: true,
