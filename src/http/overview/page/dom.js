@@ -44,3 +44,44 @@ export async function act(button, result, task) {
     button.disabled = false
   }
 }
+
+/**
+ * Makes `from` look as `to` does, and keeps every element that is still meant: focus, selection, scroll and an opened
+ * detail survive. Children with a `data-key` are known by it, others by their place and tag.
+ */
+export function morph(from, to) {
+  morphAttributes(from, to)
+  const wanted = new Set([...to.children].map(({ dataset }) => dataset.key))
+  for (const child of [...from.children]) if (!wanted.has(child.dataset.key)) child.remove()
+  const known = new Map([...from.children].map((child) => [child.dataset.key, child]))
+  let at = from.firstChild
+  for (const next of [...to.childNodes]) {
+    const key = next.dataset?.key
+    const same = key === undefined ? (isAlike(at, next) ? at : null) : known.get(key)
+    if (!same) {
+      from.insertBefore(next, at)
+      continue
+    }
+    if (same === at) at = at.nextSibling
+    else from.insertBefore(same, at)
+    if (same.nodeType !== Node.TEXT_NODE) morph(same, next)
+    else if (same.data !== next.data) same.data = next.data
+  }
+  while (at) {
+    const rest = at
+    at = at.nextSibling
+    rest.remove()
+  }
+}
+
+const isAlike = (at, next) => at?.nodeName === next.nodeName && at.dataset?.key === undefined
+
+/** What the reader or a request in flight has set is theirs. */
+const OWN = { DETAILS: 'open', BUTTON: 'disabled' }
+
+function morphAttributes(from, to) {
+  for (const { name } of [...from.attributes]) {
+    if (!to.hasAttribute(name) && name !== OWN[from.nodeName]) from.removeAttribute(name)
+  }
+  for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value)
+}

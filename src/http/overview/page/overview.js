@@ -14,7 +14,7 @@ const SILENCE_MS = 5_000
 const chart = new FlowChart(byId('chart'))
 const lane = new LanePanel()
 const letters = new LettersPanel()
-new RunPanel()
+const run = new RunPanel()
 
 let flows = []
 let heardAt = Date.now()
@@ -31,6 +31,7 @@ function listen() {
     tellConnection('live')
     if (flow) note(flow)
     show(snapshot)
+    run.noteLook()
   })
   on(events, 'trouble', () => tellConnection('Redis does not answer'))
   // The browser connects again by itself, unless it was refused.

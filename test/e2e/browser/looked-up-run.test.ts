@@ -1,0 +1,80 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type ServedLane, startServedLane } from '../../integration/http/served-lane.js'
+import { startTestRedis, type TestRedis } from '../../support/redis.js'
+import { waitFor } from '../../support/wait-for.js'
+import { expectQuiet, keepScreenshot, launchBrowser, openPage, type WatchedPage } from './browser.js'
+
+let redis: TestRedis
+let browser: Browser
+let lane: ServedLane
+let operator: WatchedPage
+let page: Page
+
+beforeAll(async () => {
+  redis = await startTestRedis()
+  browser = await launchBrowser()
+})
+afterAll(async () => {
+  await browser.close()
+  await redis.close()
+})
+beforeEach(async () => {
+  lane = await startServedLane(redis)
+  operator = await openPage(browser, lane.url)
+  page = operator.page
+})
+afterEach(async () => {
+  await operator.close()
+  await lane.close()
+})
+
+async function lookUp(runId: string): Promise<void> {
+  await page.goto(`${lane.url}/?run=${runId}`)
+  await page.locator('#run').waitFor()
+}
+
+test('a run that is looked at is told as sent once it was, without being asked for again', async () => {
+  await lane.producer.enqueue({ run: { runId: 'run-1', name: 'a name' } })
+  await lookUp('run-1')
+  await page.getByText('run-1: 1 field pending, never sent, no dead letters.').waitFor()
+  lane.addWorker()
+  await page.getByText('run-1: nothing pending, sent before, no dead letters.').waitFor()
+  await page.getByText('Nothing waits to be sent.').waitFor()
+  await page.getByText(/^as of \d\d:\d\d:\d\d$/).waitFor()
+  expectQuiet(operator)
+})
+
+test('its ages go on, and the field that comes anew takes neither focus nor scroll away', async () => {
+  const slow = lane.addProducer({ coalesceWindowMs: 60_000 })
+  await slow.enqueue({ run: { runId: 'run-1', name: 'a name' } })
+  await lookUp('run-1')
+  const age = page.getByRole('row', { name: /name a name/ }).locator('time')
+  const before = await age.textContent()
+  await page.getByLabel('Run id').focus()
+  await page.evaluate('scrollTo(0, 150); document.querySelector("#run table").sameTable = true')
+  const scrolled = await page.evaluate('scrollY')
+  await slow.enqueue({ run: { runId: 'run-1', description: 'a text' } })
+  await page.getByRole('row', { name: /description a text/ }).waitFor()
+  expect(await age.textContent()).not.toBe(before)
+  expect(await page.evaluate('document.activeElement.id')).toBe('run-id')
+  expect(await page.evaluate('[scrollY, document.querySelector("#run table").sameTable]')).toEqual([scrolled, true])
+  await keepScreenshot(page, 'overview-run')
+  expectQuiet(operator)
+})
+
+test('nothing is read again while the page is hidden', async () => {
+  await lookUp('run-1')
+  let reads = 0
+  page.on('request', (request) => {
+    if (request.url().includes('/v1/runs/')) reads++
+  })
+  await page.evaluate("Object.defineProperty(document, 'hidden', { configurable: true, value: true })")
+  const pace = 3_500
+  await page.waitForTimeout(pace)
+  expect(reads).toBe(0)
+  await page.evaluate('delete document.hidden')
+  await waitFor('it to be read again', () => reads > 0)
+  await page.waitForTimeout(pace)
+  expect(reads).toBeLessThanOrEqual(3)
+})
