@@ -18,7 +18,7 @@ export const overview: FastifyPluginAsyncZod<SampledParts> = async (server, part
   const hide = { hide: true }
   const intake = openIntakeQueue(redis, lane)
   const reasons = new LetterReasons(deadLetters)
-  const watch = new LaneWatch(() => readSnapshot(parts, intake, reasons))
+  const watch = new LaneWatch({ look: () => readSnapshot(parts, intake, reasons) })
   const streams = new Set<EventsStream>()
 
   for (const [path, { type, text }] of readPageFiles()) {
@@ -48,8 +48,10 @@ export const overview: FastifyPluginAsyncZod<SampledParts> = async (server, part
     },
   )
 
+  watch.start()
   // A stream never ends by itself, and a server that closes waits for its connections.
   server.addHook('preClose', async () => {
+    watch.close()
     for (const stream of streams) stream.end()
   })
   // Not waited for: where Redis is away, its end would be that of the outage.

@@ -28,18 +28,24 @@ export async function readSnapshot(
   reasons: LetterReasons,
 ): Promise<{ snapshot: Snapshot; counters: Counters }> {
   const { redis, lane, throttle } = parts
-  const [sample, state, sequence, applied] = await Promise.all([
+  const [sample, state, sequence, [applied, appliedUpdates]] = await Promise.all([
     readSample(parts, intake, reasons),
     throttle.read(),
     redis.get(lane.sequence),
-    redis.hget(lane.throttle, 'applied'),
+    redis.hmget(lane.throttle, 'applied', 'appliedUpdates'),
   ])
   const atMs = Date.now()
   const { pendingRuns, flushJobs, intakeJobs } = sample
   const count = (jobs: LaneSample['flushJobs'], ...names: string[]): number =>
     names.reduce((sum, name) => sum + (jobs[name] ?? 0), 0)
   return {
-    counters: { atMs, pendingRuns, sequence: Number(sequence ?? 0), applied: Number(applied ?? 0) },
+    counters: {
+      atMs,
+      pendingRuns,
+      sequence: Number(sequence ?? 0),
+      applied: Number(applied ?? 0),
+      appliedUpdates: Number(appliedUpdates ?? 0),
+    },
     snapshot: {
       atMs,
       pendingRuns,

@@ -3,11 +3,13 @@ import { byId, setText } from './dom.js'
 import { LanePanel } from './lane.js'
 import { LettersPanel } from './letters.js'
 import { RunPanel } from './run.js'
-import { count, plural, rate, span } from './words.js'
+import { clock, count, plural, rate, span } from './words.js'
 
 /** The figures of this moment are means of so many seconds: single seconds leap. */
 const RECENT_MS = 10_000
 const CHART_MS = 300_000
+/** Nobody minds this much that is missing at the chart's left edge. */
+const FULL_SLACK_MS = 10_000
 /** A look comes each second; without one for so long, what is shown is old. */
 const SILENCE_MS = 5_000
 
@@ -26,10 +28,12 @@ function listen() {
     letters.setQueue(queueName)
     flows = [...seen]
     chart.begin(flows)
+    showFlow(Date.now())
   })
   on(events, 'look', ({ snapshot, flow }) => {
     tellConnection('live')
     if (flow) note(flow)
+    else showFlow(snapshot.atMs)
     show(snapshot)
     run.noteLook()
   })
@@ -59,17 +63,34 @@ function note(flow) {
   flows.push(flow)
   flows = flows.filter(({ atMs }) => atMs > flow.atMs - CHART_MS)
   chart.add(flow)
-  const recent = total(flows.filter(({ atMs }) => atMs > flow.atMs - RECENT_MS))
+  showFlow(flow.atMs)
+}
+
+/** The figures of the flow, and a dash where there is nothing to tell them from. */
+function showFlow(nowMs) {
+  const recent = total(flows.filter(({ atMs }) => atMs > nowMs - RECENT_MS))
   const all = total(flows)
-  setText(byId('updates-rate'), rate(recent.updates / recent.seconds))
-  setText(byId('patches-rate'), rate(recent.patches / recent.seconds))
-  setText(byId('updates-per-patch'), all.patches === 0 ? '–' : rate(all.updates / all.patches))
-  const sentence = `Updates in: ${rate(recent.updates / recent.seconds)} a second; PATCHes out: ${rate(recent.patches / recent.seconds)} a second`
-  byId('chart').setAttribute('aria-label', sentence)
+  const updates = recent.seconds === 0 ? '–' : rate(recent.updates / recent.seconds)
+  const patches = recent.seconds === 0 ? '–' : rate(recent.patches / recent.seconds)
+  setText(byId('updates-rate'), updates)
+  setText(byId('patches-rate'), patches)
+  // Below one, some PATCHes are those of a worker that does not count their updates yet.
+  const isKnown = all.patches > 0 && all.merged >= all.patches
+  setText(byId('updates-per-patch'), isKnown ? rate(all.merged / all.patches) : '–')
+  setText(byId('flow-title'), flowTitle(nowMs))
+  byId('chart').setAttribute('aria-label', `Updates in: ${updates} a second; PATCHes out: ${patches} a second`)
+}
+
+/** A server that has just started has not seen five minutes. */
+function flowTitle(nowMs) {
+  const [first] = flows
+  if (!first) return 'Flow, from now on'
+  const sinceMs = first.atMs - first.seconds * 1_000
+  return nowMs - sinceMs > CHART_MS - FULL_SLACK_MS ? 'Flow, last five minutes' : `Flow since ${clock(sinceMs)}`
 }
 
 function total(list) {
-  const sum = { seconds: 0, updates: 0, patches: 0 }
+  const sum = { seconds: 0, updates: 0, patches: 0, merged: 0 }
   for (const flow of list) for (const key of Object.keys(sum)) sum[key] += flow[key]
   return sum
 }
