@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Flow } from '../../../src/http/overview/flow.js'
 import type { Snapshot } from '../../../src/http/overview/snapshot.js'
@@ -152,4 +153,21 @@ test('a server that closes ends the streams, and waits for none of them', async 
   await own.close()
   expect(performance.now() - startedAt).toBeLessThan(900)
   await answer.body?.cancel()
+})
+
+test('a Redis that hangs is logged once, also when nobody watches, and once when it is back', async () => {
+  const lines: string[] = []
+  const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line).msg) })
+  const own = await startServedLane(redis, { logger })
+  try {
+    redis.freeze()
+    await waitFor('a warning', () => lines.length > 0, { timeoutMs: 15_000 })
+    await new Promise((resolve) => setTimeout(resolve, 4_000))
+    redis.thaw()
+    await waitFor('it to be back', () => lines.includes('Redis is back'), { timeoutMs: 15_000 })
+    expect(lines).toEqual(['Redis is away; trying until it is back', 'Redis is back'])
+  } finally {
+    redis.thaw()
+    await own.close()
+  }
 })

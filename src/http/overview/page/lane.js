@@ -50,6 +50,12 @@ export class LanePanel {
     setText(byId('accept-reason'), storm ?? '')
   }
 
+  /** Nobody can look at it now. What closed it, as far as is known, stays to be read. */
+  showUnknown() {
+    setText(byId('lane-state'), 'not known now')
+    byId('lane-state').dataset.state = 'unknown'
+  }
+
   #banner({ state, reason, detail, sinceMs }) {
     if (state === 'open') return
     const isByHand = reason === 'operator'

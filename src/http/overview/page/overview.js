@@ -20,6 +20,8 @@ const run = new RunPanel()
 
 let flows = []
 let heardAt = Date.now()
+/** By the server's clock; null: never. */
+let lookedAtMs = null
 
 function listen() {
   const events = new EventSource('/overview/events')
@@ -31,19 +33,26 @@ function listen() {
     showFlow(Date.now())
   })
   on(events, 'look', ({ snapshot, flow }) => {
+    lookedAtMs = snapshot.atMs
     tellConnection('live')
+    showFresh()
     if (flow) note(flow)
     else showFlow(snapshot.atMs)
     show(snapshot)
     run.noteLook()
   })
-  on(events, 'trouble', () => tellConnection('Redis does not answer'))
+  on(events, 'trouble', ({ sinceMs, asOfMs }) => {
+    tellConnection('Redis does not answer')
+    showStale(`Redis does not answer since ${clock(sinceMs)}`, asOfMs)
+  })
   // The browser connects again by itself, unless it was refused.
   events.addEventListener('error', () => {
     tellConnection(events.readyState === EventSource.CLOSED ? 'signed out, or refused: reload' : 'connecting again')
   })
   setInterval(() => {
-    if (Date.now() - heardAt > SILENCE_MS && document.body.dataset.connection === 'live') tellConnection('no news')
+    if (Date.now() - heardAt <= SILENCE_MS) return
+    if (document.body.dataset.connection === 'live') tellConnection('no news')
+    showStale(`No news from this server since ${clock(heardAt)}`, lookedAtMs)
   }, 1_000)
 }
 
@@ -57,6 +66,22 @@ function on(events, name, listener) {
 function tellConnection(state) {
   document.body.dataset.connection = state
   setText(byId('connection'), state)
+}
+
+/** What is shown is old: that is said, and what nobody knows now is not told as if it were so. */
+function showStale(title, asOfMs) {
+  const asOf = asOfMs === null ? 'Nothing is known of the lane yet.' : `What is below is as of ${clock(asOfMs)}.`
+  setText(byId('stale-title'), title)
+  setText(byId('stale-as-of'), asOf)
+  byId('stale-banner').hidden = false
+  document.body.classList.add('stale')
+  document.title = 'NO ANSWER - sift-run-updater'
+  lane.showUnknown()
+}
+
+function showFresh() {
+  byId('stale-banner').hidden = true
+  document.body.classList.remove('stale')
 }
 
 function note(flow) {

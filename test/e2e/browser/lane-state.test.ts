@@ -1,0 +1,72 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type ServedLane, startServedLane } from '../../integration/http/served-lane.js'
+import { startTestRedis, type TestRedis } from '../../support/redis.js'
+import { waitFor } from '../../support/wait-for.js'
+import { expectQuiet, keepScreenshot, launchBrowser, openPage, type WatchedPage } from './browser.js'
+
+let redis: TestRedis
+let browser: Browser
+let lane: ServedLane
+let operator: WatchedPage
+let page: Page
+
+beforeAll(async () => {
+  redis = await startTestRedis()
+  browser = await launchBrowser()
+})
+afterAll(async () => {
+  await browser.close()
+  await redis.close()
+})
+beforeEach(async () => {
+  lane = await startServedLane(redis)
+  operator = await openPage(browser, lane.url)
+  page = operator.page
+})
+afterEach(async () => {
+  redis.thaw()
+  await operator.close()
+  await lane.close()
+})
+
+const text = async (selector: string): Promise<string> => (await page.textContent(selector))?.trim() ?? ''
+
+test('whoever opens the page after a burst sees it, since when is told, and how many updates a PATCH took', async () => {
+  lane.addWorker()
+  await lane.producer.enqueueMany(
+    Array.from({ length: 60 }, (_, n) => ({ run: { runId: `r-${n % 3}`, name: `${n}` } })),
+  )
+  await lane.drained()
+  await page.goto(lane.url)
+  await waitFor('the burst to be told', async () => Number(await text('#updates-rate')) > 0)
+  expect(Number(await text('#updates-per-patch'))).toBeGreaterThanOrEqual(1)
+  expect(await text('#flow-title')).toMatch(/^Flow since \d\d:\d\d:\d\d$/)
+  expectQuiet(operator)
+})
+
+test('without a PATCH there is no ratio, and it says so', async () => {
+  await lane.addProducer({ coalesceWindowMs: 60_000 }).enqueue({ run: { runId: 'run-1', name: 'n' } })
+  await page.goto(lane.url)
+  await page.getByText('live', { exact: true }).waitFor()
+  expect(await text('#updates-per-patch')).toBe('–')
+})
+
+test('a Redis that hangs is told with since when and as of when, nothing passes for open, and it ends by itself', async () => {
+  await page.goto(lane.url)
+  await page.getByText('live', { exact: true }).waitFor()
+  await page.locator('.chip[data-state=open]').waitFor()
+  redis.freeze()
+  const banner = page.getByRole('alert')
+  await banner.getByText(/^Redis does not answer since \d\d:\d\d:\d\d$/).waitFor()
+  await banner.getByText(/^What is below is as of \d\d:\d\d:\d\d\.$/).waitFor()
+  expect(await text('#lane-state')).toBe('not known now')
+  expect(await page.evaluate("getComputedStyle(document.querySelector('.tiles')).filter")).toBe('grayscale(1)')
+  await keepScreenshot(page, 'overview-hung')
+  await page.reload()
+  await banner.getByText(/^Redis does not answer since/).waitFor()
+  redis.thaw()
+  await banner.waitFor({ state: 'hidden' })
+  await page.locator('.chip[data-state=open]').waitFor()
+  expectQuiet(operator)
+})
