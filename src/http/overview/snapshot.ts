@@ -18,6 +18,8 @@ export interface Snapshot {
     readonly untilMs: number | null
     readonly rate: string | null
   }
+  /** Somebody has paused the flush queue: no worker is handed a job. */
+  readonly isPaused: boolean
   readonly deadLetters: readonly { readonly reason: string; readonly count: number }[]
   readonly jobs: { readonly flush: number; readonly intake: number; readonly intakeFailed: number }
 }
@@ -27,10 +29,11 @@ export async function readSnapshot(
   intake: Queue,
   reasons: LetterReasons,
 ): Promise<{ snapshot: Snapshot; counters: Counters }> {
-  const { redis, lane, throttle } = parts
-  const [sample, state, sequence, [applied, appliedUpdates]] = await Promise.all([
+  const { redis, lane, throttle, flushQueue } = parts
+  const [sample, state, isPaused, sequence, [applied, appliedUpdates]] = await Promise.all([
     readSample(parts, intake, reasons),
     throttle.read(),
+    flushQueue.queue.isPaused(),
     redis.get(lane.sequence),
     redis.hmget(lane.throttle, 'applied', 'appliedUpdates'),
   ])
@@ -58,6 +61,7 @@ export async function readSnapshot(
         untilMs: state.untilMs,
         rate: state.rate,
       },
+      isPaused,
       deadLetters: [...sample.deadLettersByReason]
         .map(([reason, letters]) => ({ reason, count: letters }))
         .sort((a, b) => b.count - a.count || a.reason.localeCompare(b.reason)),

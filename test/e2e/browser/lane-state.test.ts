@@ -52,6 +52,22 @@ test('without a PATCH there is no ratio, and it says so', async () => {
   expect(await text('#updates-per-patch')).toBe('–')
 })
 
+test('a queue that somebody has paused is told, with the way to resume it', async () => {
+  await lane.flushQueue.queue.pause()
+  await page.goto(lane.url)
+  const banner = page.getByRole('alert')
+  await banner.getByText('The queue is paused: nothing is sent until it is resumed').waitFor()
+  expect(await text('#lane-state')).toBe('open, but the queue is paused')
+  await keepScreenshot(page, 'overview-paused')
+  await banner.getByRole('link', { name: 'Resume it in Bull Board' }).click()
+  await page.getByText('Flush jobs').first().waitFor()
+  await lane.flushQueue.queue.resume()
+  await page.goto(lane.url)
+  await page.locator('.chip[data-state=open]').waitFor()
+  await banner.waitFor({ state: 'hidden' })
+  expectQuiet(operator)
+})
+
 test('a Redis that hangs is told with since when and as of when, nothing passes for open, and it ends by itself', async () => {
   await page.goto(lane.url)
   await page.getByText('live', { exact: true }).waitFor()

@@ -7,6 +7,7 @@ const SNAPSHOT: Snapshot = {
   pendingRuns: 0,
   oldestPendingAgeMs: 0,
   lane: { state: 'open', reason: null, detail: null, sinceMs: null, untilMs: null, rate: null },
+  isPaused: false,
   deadLetters: [],
   jobs: { flush: 0, intake: 0, intakeFailed: 0 },
 }

@@ -28,6 +28,7 @@ function listen() {
   on(events, 'begin', ({ queueName, flows: seen }) => {
     setText(byId('queue-name'), queueName)
     letters.setQueue(queueName)
+    lane.setQueue(queueName)
     flows = [...seen]
     chart.begin(flows)
     showFlow(Date.now())
@@ -120,7 +121,7 @@ function total(list) {
   return sum
 }
 
-function show({ pendingRuns, oldestPendingAgeMs, lane: state, deadLetters, jobs }) {
+function show({ pendingRuns, oldestPendingAgeMs, lane: state, isPaused, deadLetters, jobs }) {
   setText(byId('pending-runs'), count(pendingRuns))
   setText(byId('pending-note'), plural(jobs.flush, 'flush job'))
   setText(byId('oldest-age'), pendingRuns === 0 ? '–' : span(oldestPendingAgeMs))
@@ -129,9 +130,9 @@ function show({ pendingRuns, oldestPendingAgeMs, lane: state, deadLetters, jobs 
   setText(byId('letters-total'), count(dead))
   byId('letters-tile').classList.toggle('bad', dead > 0)
   setText(byId('intake-note'), intakeNote(jobs))
-  lane.show(state)
+  lane.show(state, isPaused)
   letters.show(deadLetters)
-  document.title = `${state.state === 'open' ? '' : 'HELD - '}${count(pendingRuns)} pending - sift-run-updater`
+  document.title = `${state.state === 'open' ? '' : 'HELD - '}${isPaused ? 'PAUSED - ' : ''}${count(pendingRuns)} pending - sift-run-updater`
 }
 
 function intakeNote({ intake, intakeFailed }) {
