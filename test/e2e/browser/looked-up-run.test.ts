@@ -63,6 +63,49 @@ test('its ages go on, and the field that comes anew takes neither focus nor scro
   expectQuiet(operator)
 })
 
+test('a long value is cut, and one that was opened stays so while the page goes on', async () => {
+  const long = 'word '.repeat(150).trim()
+  const slow = lane.addProducer({ coalesceWindowMs: 60_000 })
+  await slow.enqueue({ run: { runId: 'run-1', description: long }, source: 'a-service' })
+  await lookUp('run-1')
+  const all = page.locator('#run td.value details > code')
+  expect(await all.isVisible()).toBe(false)
+  await page.getByText('show all').click()
+  expect(await all.textContent()).toBe(long)
+  await slow.enqueue({ run: { runId: 'run-1', name: 'later' } })
+  await page.getByRole('row', { name: /name later/ }).waitFor()
+  expect(await all.isVisible()).toBe(true)
+})
+
+test.each(['light', 'dark'] as const)(
+  'on a phone its rows are stacked, each with what it is, in %s',
+  async (scheme) => {
+    const slow = lane.addProducer({ coalesceWindowMs: 60_000 })
+    const run = { runId: 'run-1', description: 'x'.repeat(700), name: 'a name' }
+    await slow.enqueue({ run, source: 'a-service-with-a-long-name' })
+    await page.emulateMedia({ colorScheme: scheme })
+    await page.setViewportSize({ width: 375, height: 740 })
+    await lookUp('run-1')
+    const row = page.getByRole('row', { name: /name a name/ })
+    const tops = await row
+      .locator('th, td')
+      .evaluateAll((cells) => cells.map((cell) => cell.getBoundingClientRect().top))
+    expect(tops).toEqual([...tops].sort((a, b) => a - b))
+    expect(new Set(tops).size).toBe(4)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375)
+    await page.locator('#run').scrollIntoViewIfNeeded()
+    await keepScreenshot(page, `overview-run-phone-${scheme}`)
+  },
+)
+
+test('on a desktop a long value leaves the source its room', async () => {
+  const slow = lane.addProducer({ coalesceWindowMs: 60_000 })
+  await slow.enqueue({ run: { runId: 'run-1', description: 'x'.repeat(700) }, source: 'a-service' })
+  await lookUp('run-1')
+  const source = page.locator('#run td.source')
+  expect(await source.evaluate((cell) => cell.getBoundingClientRect().width)).toBeGreaterThanOrEqual(130)
+})
+
 test('nothing is read again while the page is hidden', async () => {
   await lookUp('run-1')
   let reads = 0

@@ -1,6 +1,9 @@
 import { make } from './dom.js'
 import { ageOf, plural, reasonText, span } from './words.js'
 
+/** Characters. What is longer is shown when it is asked for. */
+const LONG = 160
+
 /** What is known of a run, in a sentence. */
 export function summary({ runId, pending, lastSent, deadLetters }) {
   if (!pending && !lastSent && deadLetters.length === 0) {
@@ -32,14 +35,16 @@ function pendingView({ openedAt, updates, fields, corruptFields, failures, tries
   const rows = fields.map(({ path, value, observedAt, source }) =>
     make(
       'tr',
-      { 'data-key': path },
-      make('th', { scope: 'row', class: 'mono' }, path),
-      make('td', { class: 'value' }, valueView(value)),
-      make('td', {}, source ?? make('span', { class: 'quiet' }, 'not told')),
-      make('td', { class: 'number' }, ageView(observedAt)),
+      { 'data-key': path, role: 'row' },
+      make('th', { scope: 'row', role: 'rowheader', class: 'mono' }, path),
+      cell('Value', 'value', valueView(value)),
+      cell('Source', 'source', source ?? make('span', { class: 'quiet' }, 'not told')),
+      cell('Observed', 'number', ageView(observedAt)),
     ),
   )
-  const table = make('table', {}, head('Field', 'Value', 'Source', 'Observed'), make('tbody', {}, ...rows))
+  // With roles of its own: where it is narrow its rows are stacked, and browsers take that for no table.
+  const body = make('tbody', { role: 'rowgroup' }, ...rows)
+  const table = make('table', { role: 'table', class: 'stacks' }, head('Field', 'Value', 'Source', 'Observed'), body)
   const merged = [`${plural(updates, 'update')} merged, the first `, ageView(openedAt)]
   return [
     quiet(...merged, ...notes.map((note) => `; ${note}`), '.'),
@@ -50,7 +55,24 @@ function pendingView({ openedAt, updates, fields, corruptFields, failures, tries
 
 function valueView(value) {
   if (value === null) return make('em', { class: 'quiet' }, 'cleared')
-  return make('code', {}, typeof value === 'string' ? value : JSON.stringify(value))
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  if (text.length <= LONG) return make('code', {}, text)
+  return make(
+    'details',
+    { class: 'long' },
+    make(
+      'summary',
+      {},
+      make('code', { class: 'cut' }, `${text.slice(0, LONG)}…`),
+      make('span', { class: 'more' }, 'show all'),
+      make('span', { class: 'less' }, 'show less'),
+    ),
+    make('code', {}, text),
+  )
+}
+
+function cell(label, kind, content) {
+  return make('td', { role: 'cell', class: kind, 'data-label': label }, content)
 }
 
 function letterView({ id, reason, message, updateMask, run, sources, deadLetteredAt, attempts, httpStatus }) {
@@ -99,9 +121,9 @@ function section(title, children) {
 
 function head(...titles) {
   const cells = titles.map((title) =>
-    make('th', { scope: 'col', ...(title === 'Observed' && { class: 'number' }) }, title),
+    make('th', { scope: 'col', role: 'columnheader', ...(title === 'Observed' && { class: 'number' }) }, title),
   )
-  return make('thead', {}, make('tr', {}, ...cells))
+  return make('thead', { role: 'rowgroup' }, make('tr', { role: 'row' }, ...cells))
 }
 
 const quiet = (...text) => make('p', { class: 'quiet' }, ...text)
