@@ -1,5 +1,7 @@
+import { Queue } from 'bullmq'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { refusal } from '../../integration/dead-letters/letters.js'
 import { type ServedLane, startServedLane } from '../../integration/http/served-lane.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
 import { waitFor } from '../../support/wait-for.js'
@@ -29,6 +31,15 @@ afterEach(async () => {
   await operator.close()
   await lane.close()
 })
+
+/** A job of the intake queue that is no update. */
+async function startIntake(served: ServedLane): Promise<void> {
+  const intake = new Queue(served.lane.intakeQueueName, { connection: redis.client(), prefix: served.lane.prefix })
+  served.addWorker()
+  await intake.add('update', { nonsense: true })
+  await waitFor('it to be refused', async () => (await intake.getFailedCount()) === 1)
+  await intake.close()
+}
 
 const text = async (selector: string): Promise<string> => (await page.textContent(selector))?.trim() ?? ''
 
@@ -66,6 +77,59 @@ test('a queue that somebody has paused is told, with the way to resume it', asyn
   await page.locator('.chip[data-state=open]').waitFor()
   await banner.waitFor({ state: 'hidden' })
   expectQuiet(operator)
+})
+
+test('what was told of a deed vanishes after some seconds, and the limit is told as people say it', async () => {
+  await lane.throttle.setRate({ max: 50, durationMs: 1_000 })
+  await page.clock.install()
+  await page.goto(lane.url)
+  await page.getByText('limit 50 requests a second').waitFor()
+  await page.getByLabel(/^Hold it/).fill('a reason')
+  await page.getByRole('button', { name: 'Hold', exact: true }).click()
+  const told = page.getByText('The lane is held. Updates are still taken in.')
+  await told.waitFor()
+  await page.clock.fastForward(9_000)
+  await told.waitFor({ state: 'detached' })
+  expectQuiet(operator)
+})
+
+test('intake jobs that were refused are told apart from the dead letters', async () => {
+  await startIntake(lane)
+  await page.goto(lane.url)
+  await page.getByText('Besides, 1 job of the intake queue was refused before anything was sent.').waitFor()
+  expect(await text('#letters-tile .note')).toBe('fields that Sift refused')
+  const link = page.locator('#intake-link')
+  expect(await link.getAttribute('href')).toBe(`/dashboard/queue/${lane.lane.intakeQueueName}?status=failed`)
+})
+
+test('the last time below the chart is whole', async () => {
+  await page.goto(lane.url)
+  await page.getByText('live', { exact: true }).waitFor()
+  // Nothing is drawn into the last pixels of the axis.
+  const ink = await page.evaluate<number>(`(() => {
+    const canvas = document.querySelector('#chart canvas')
+    const { data } = canvas.getContext('2d').getImageData(canvas.width - 3, canvas.height - 24, 3, 24)
+    return data.filter((value, index) => index % 4 === 3 && value > 0).length
+  })()`)
+  expect(ink).toBe(0)
+})
+
+test.each(['light', 'dark'] as const)('everything has its place on a desktop and on a phone, in %s', async (scheme) => {
+  lane.addWorker()
+  await page.emulateMedia({ colorScheme: scheme })
+  await lane.deadLetters.record(refusal('run-1'))
+  await lane.throttle.hold('maintenance of the database until noon')
+  for (const [kind, width] of [
+    ['desktop', 1280],
+    ['phone', 375],
+  ] as const) {
+    await page.setViewportSize({ width, height: 900 })
+    await page.goto(`${lane.url}/?run=run-1`)
+    await page.getByRole('alert').waitFor()
+    await page.locator('#run').waitFor()
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+    await keepScreenshot(page, `overview-held-${kind}-${scheme}`, { fullPage: true })
+  }
 })
 
 test('a Redis that hangs is told with since when and as of when, nothing passes for open, and it ends by itself', async () => {

@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { failedJob, refusal } from '../../integration/dead-letters/letters.js'
 import { type ServedLane, startServedLane } from '../../integration/http/served-lane.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
 import { waitFor } from '../../support/wait-for.js'
@@ -60,6 +61,18 @@ test('its ages go on, and the field that comes anew takes neither focus nor scro
   expect(await page.evaluate('document.activeElement.id')).toBe('run-id')
   expect(await page.evaluate('[scrollY, document.querySelector("#run table").sameTable]')).toEqual([scrolled, true])
   await keepScreenshot(page, 'overview-run')
+  expectQuiet(operator)
+})
+
+test('a dead letter of it is sent again by its button, and both are told', async () => {
+  const { id } = await lane.deadLetters.record(refusal('run-1'))
+  lane.addWorker()
+  await failedJob(lane, id)
+  await lookUp('run-1')
+  await page.getByRole('button', { name: /^Retry the dead letter/ }).click()
+  await page.getByText('The dead letter is pending again, and will be sent.').waitFor()
+  await page.getByText('run-1: nothing pending, sent before, no dead letters.').waitFor()
+  expect(lane.simulator.runs.get('run-1')?.name).toBe('refused')
   expectQuiet(operator)
 })
 

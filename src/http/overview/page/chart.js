@@ -1,6 +1,8 @@
 /* global uPlot */
 const SHOWN_SECONDS = 300
 const HEIGHT = 220
+/** Of a time on the axis, with some air: the last one is centred on the right edge. */
+const LABEL_WIDTH = 68
 
 /** The moving chart: updates in and PATCHes out a second, over the last five minutes. */
 export class FlowChart {
@@ -82,7 +84,7 @@ export class FlowChart {
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)] } },
-        padding: [8, 20, 0, 0],
+        padding: [8, LABEL_WIDTH / 2, 0, 0],
         axes: [
           { ...axis, size: 26, space: 90, values: (_plot, at) => at.map(timeOf) },
           { ...axis, size: 44, space: 36 },

@@ -31,9 +31,24 @@ export async function call(method, path, body) {
   return told
 }
 
-/** Runs what a button or form asks for, once at a time, and tells how it ended. */
+/** Long enough to be read; what it tells is no longer news then. */
+const TOLD_MS = 8_000
+const vanishing = new WeakMap()
+
+/** Runs what a button or form asks for, once at a time, and tells how it ended: what went well for some seconds. */
 export async function act(button, result, task) {
+  await actAndStay(button, result, async () => {
+    const told = await task()
+    const timer = setTimeout(() => result.replaceChildren(), TOLD_MS)
+    vanishing.set(result, timer)
+    return told
+  })
+}
+
+/** The same, where what is told goes on being so. */
+export async function actAndStay(button, result, task) {
   button.disabled = true
+  clearTimeout(vanishing.get(result))
   try {
     result.classList.remove('bad')
     result.textContent = await task()

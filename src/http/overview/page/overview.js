@@ -3,7 +3,7 @@ import { byId, setText } from './dom.js'
 import { LanePanel } from './lane.js'
 import { LettersPanel } from './letters.js'
 import { RunPanel } from './run.js'
-import { clock, count, plural, rate, span } from './words.js'
+import { clock, count, limitText, plural, rate, span } from './words.js'
 
 /** The figures of this moment are means of so many seconds: single seconds leap. */
 const RECENT_MS = 10_000
@@ -123,21 +123,20 @@ function total(list) {
 
 function show({ pendingRuns, oldestPendingAgeMs, lane: state, isPaused, deadLetters, jobs }) {
   setText(byId('pending-runs'), count(pendingRuns))
-  setText(byId('pending-note'), plural(jobs.flush, 'flush job'))
+  setText(byId('pending-note'), jobsNote(jobs))
   setText(byId('oldest-age'), pendingRuns === 0 ? '–' : span(oldestPendingAgeMs))
-  setText(byId('rate-note'), state.rate === null ? 'last 10 s' : `limit ${state.rate}`)
+  setText(byId('rate-note'), state.rate === null ? 'last 10 s' : `limit ${limitText(state.rate)}`)
   const dead = deadLetters.reduce((sum, { count: number }) => sum + number, 0)
   setText(byId('letters-total'), count(dead))
   byId('letters-tile').classList.toggle('bad', dead > 0)
-  setText(byId('intake-note'), intakeNote(jobs))
+  letters.showRefusedIntake(jobs.intakeFailed)
   lane.show(state, isPaused)
   letters.show(deadLetters)
   document.title = `${state.state === 'open' ? '' : 'HELD - '}${isPaused ? 'PAUSED - ' : ''}${count(pendingRuns)} pending - sift-run-updater`
 }
 
-function intakeNote({ intake, intakeFailed }) {
-  if (intakeFailed > 0) return `${plural(intakeFailed, 'intake job')} refused`
-  return intake > 0 ? `${plural(intake, 'intake job')} waiting` : 'fields that Sift refused'
+function jobsNote({ flush, intake }) {
+  return `${plural(flush, 'flush job')}${intake > 0 ? `, ${plural(intake, 'intake job')}` : ''}`
 }
 
 listen()

@@ -1,4 +1,4 @@
-import { act, byId, call, morph, setText } from './dom.js'
+import { act, actAndStay, byId, call, morph, setText } from './dom.js'
 import { sections, summary } from './run-view.js'
 import { ageOf, clock } from './words.js'
 
@@ -24,6 +24,7 @@ export class RunPanel {
       event.preventDefault()
       this.#look(byId('run-id').value.trim(), event.submitter)
     })
+    byId('run').addEventListener('click', ({ target }) => this.#retry(target.closest('button[data-letter]')))
     setInterval(() => this.#tick(), 1_000)
     // A run that is being looked at has an address of its own.
     const asked = new URLSearchParams(location.search).get('run')
@@ -42,13 +43,26 @@ export class RunPanel {
     this.#runId = null
     byId('run').hidden = true
     setText(byId('run-as-of'), '')
-    void act(button, byId('run-result'), async () => {
+    void actAndStay(button, byId('run-result'), async () => {
       const report = await this.#read(runId)
       history.replaceState(null, '', `?run=${encodeURIComponent(runId)}`)
       this.#runId = runId
       byId('run').replaceChildren(...sections(report))
       byId('run').hidden = false
       return summary(report)
+    })
+  }
+
+  /** Buttons come and go with what is known, so the section listens for them. */
+  #retry(button) {
+    if (!button) return
+    void act(button, byId('letter-result'), async () => {
+      const path = `/v1/dead-letters/${encodeURIComponent(button.dataset.letter)}/retry`
+      const { result, message } = await call('POST', path)
+      if (result !== 'redriven' && result !== 'stale') throw new Error(message ?? result)
+      this.#readAgainAt = 0
+      this.noteLook()
+      return message ? `Settled: ${message}.` : 'The dead letter is pending again, and will be sent.'
     })
   }
 
