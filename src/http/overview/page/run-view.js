@@ -64,6 +64,7 @@ function valueView(value) {
       'summary',
       {},
       make('code', { class: 'cut' }, `${text.slice(0, LONG)}…`),
+      ' ',
       make('span', { class: 'more' }, 'show all'),
       make('span', { class: 'less' }, 'show less'),
     ),
