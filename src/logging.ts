@@ -109,12 +109,21 @@ export function logFacts(facts: FactEmitter, logger: Logger): () => void {
   }
   for (const name of Object.keys(LINES) as (keyof typeof LINES)[]) listenTo(name)
 
-  const trouble = new TroubleLog(logger)
+  const trouble = troubleLogOf(logger)
   listen('redis:trouble', ({ error }) => trouble.tell(error))
   listen('redis:recovered', () => trouble.end())
   return () => {
     for (const end of ends) end()
   }
+}
+
+/** A worker and a producer of one process lose the same Redis: it is told once for both. */
+const troubleLogs = new WeakMap<Logger, TroubleLog>()
+
+function troubleLogOf(logger: Logger): TroubleLog {
+  const known = troubleLogs.get(logger) ?? new TroubleLog(logger)
+  troubleLogs.set(logger, known)
+  return known
 }
 
 /**
@@ -153,7 +162,7 @@ function kindOf(error: Error): string {
   const isOfConnection =
     'syscall' in error ||
     error instanceof AggregateError ||
-    /^(Connection is closed|Command timed out|connect |read |write |Stream isn't)/.test(error.message)
+    /^(Connection is closed|Command timed out|time-out$|connect |read |write |Stream isn't)/.test(error.message)
   return isOfConnection ? AWAY : error.message
 }
 

@@ -1,9 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { DeadLetters } from '../dead-letters/dead-letters.js'
+import type { FactEmitter } from '../events.js'
 import { openIntakeQueue } from '../intake/intake-queue.js'
 import type { SampledParts } from '../metrics/lane-sample.js'
 import { LetterReasons } from '../metrics/letter-reasons.js'
+import type { RunUpdateProducer } from '../producer/producer.js'
+import { isAnswer } from '../redis/trouble.js'
 import { EventsStream, onGone } from './overview/events-stream.js'
 import { LaneWatch, type News } from './overview/lane-watch.js'
 import { readPageFiles } from './overview/page-files.js'
@@ -12,13 +15,27 @@ import { readSnapshot } from './overview/snapshot.js'
 /** As many letters as are handed to the worker together. */
 const PAGE = 500
 
+export interface OverviewParts extends SampledParts {
+  /** Its facts are told that Redis is away, and is back. */
+  readonly producer: Pick<RunUpdateProducer, 'facts'>
+}
+
 /** The overview page at `/`, and what it is told. Looking a run up, holding and opening the lane are routes of /v1. */
-export const overview: FastifyPluginAsyncZod<SampledParts> = async (server, parts) => {
-  const { redis, lane, deadLetters } = parts
+export const overview: FastifyPluginAsyncZod<OverviewParts> = async (server, parts) => {
+  const {
+    redis,
+    lane,
+    deadLetters,
+    producer: { facts },
+  } = parts
   const hide = { hide: true }
   const intake = openIntakeQueue(redis, lane)
   const reasons = new LetterReasons(deadLetters)
-  const watch = new LaneWatch(() => readSnapshot(parts, intake, reasons))
+  const watch = new LaneWatch({
+    look: () => readSnapshot(parts, intake, reasons),
+    onTrouble: (error) => facts.emit('redis:trouble', { error }),
+    onLook: tellRecovery(facts),
+  })
   const streams = new Set<EventsStream>()
 
   for (const [path, { type, text }] of readPageFiles()) {
@@ -48,12 +65,28 @@ export const overview: FastifyPluginAsyncZod<SampledParts> = async (server, part
     },
   )
 
+  watch.start()
   // A stream never ends by itself, and a server that closes waits for its connections.
   server.addHook('preClose', async () => {
+    watch.close()
     for (const stream of streams) stream.end()
   })
   // Not waited for: where Redis is away, its end would be that of the outage.
   server.addHook('onClose', async () => void intake.close().catch(() => {}))
+}
+
+/** A producer tells that its connection is in trouble, and can't tell that it is over: what a look that succeeds does. */
+function tellRecovery(facts: FactEmitter): () => void {
+  let isInTrouble = false
+  facts.on('redis:trouble', ({ error }) => {
+    // A server that answers so is there.
+    if (!isAnswer(error)) isInTrouble = true
+  })
+  return () => {
+    if (!isInTrouble) return
+    isInTrouble = false
+    facts.emit('redis:recovered', {})
+  }
 }
 
 /** Hands the letters of a reason to the worker, which redrives them at their pace. Returns how many. */

@@ -58,10 +58,13 @@ local function settle(pendingKey, sentKey, letteredKey, runId, outcome, sentTtlM
   end
 end
 
--- Tells the lane of it.
-local function noteApplied(throttleKey, channel, nowUs, probe)
+-- Tells the lane of it, and of how many updates end with this PATCH: of one that was sent in parts, all with the last.
+local function noteApplied(throttleKey, channel, nowUs, probe, updates)
   local lane = readLane(throttleKey, nowUs)
-  writeLane(throttleKey, lane, { applied = (lane.applied or 0) + 1, stormReason = false, stormRuns = false })
+  writeLane(throttleKey, lane, {
+    applied = (lane.applied or 0) + 1, appliedUpdates = (lane.appliedUpdates or 0) + updates, stormReason = false,
+    stormRuns = false,
+  })
   noteAnswer(throttleKey, channel, lane, probe)
   return lane.state
 end

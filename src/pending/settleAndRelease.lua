@@ -42,7 +42,7 @@ local FIRST_WRITE_ARG = 15
 
 settle(pendingKey, sentKey, letteredKey, runId, outcome, sentTtlMs, readApplied(ARGV, FIRST_WRITE_ARG))
 announceOutcome(outcomesChannel, announcement)
-noteApplied(throttleKey, channel, nowUs, probe)
+noteApplied(throttleKey, channel, nowUs, probe, updates)
 return release(
   pendingKey, indexKey, sequenceKey, nowUs, runId, generation, owner, windowUs, longestLeaseUs, updates, origins
 )

@@ -28,4 +28,4 @@ local FIRST_WRITE_ARG = 9
 
 settle(pendingKey, sentKey, letteredKey, runId, outcome, sentTtlMs, readApplied(ARGV, FIRST_WRITE_ARG))
 announceOutcome(outcomesChannel, announcement)
-return noteApplied(throttleKey, channel, nowUs, probe)
+return noteApplied(throttleKey, channel, nowUs, probe, 0)

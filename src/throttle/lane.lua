@@ -23,10 +23,12 @@ end
 -- an hour's step must not close the lane for an hour, nor hand out a slot twice. The look is noted while the lane is not
 -- open; while it is, whoever writes a time does so beside it.
 local function readLane(throttleKey, nowUs)
-  local known = redis.call('HMGET', throttleKey, 'state', 'seenUs', 'epoch', 'nextSlotUs', 'spacingUs', 'applied')
+  local known = redis.call('HMGET', throttleKey, 'state', 'seenUs', 'epoch', 'nextSlotUs', 'spacingUs', 'applied',
+    'appliedUpdates')
   local lane = {
     state = known[1] or 'open', epoch = readField('epoch', known[3]), nextSlotUs = tonumber(known[4] or ''),
     spacingUs = tonumber(known[5] or ''), applied = tonumber(known[6] or ''),
+    appliedUpdates = tonumber(known[7] or ''),
   }
   setmetatable(lane, {
     __index = function(_, name)

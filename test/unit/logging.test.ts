@@ -40,6 +40,20 @@ test('a Redis that is away is told once, whatever each connection calls it, and 
   expect(texts().slice(1)).toEqual(['Redis is back', 'Redis is away; trying until it is back'])
 })
 
+test('a Redis that a worker and a producer of one process lose is told once, and that it is back, too', () => {
+  const others = new FactEmitter()
+  logFacts(others, logger)
+  for (const from of [facts, others]) from.emit('redis:trouble', { error: away() })
+  for (const from of [facts, others]) from.emit('redis:recovered', {})
+  expect(texts()).toEqual(['Redis is away; trying until it is back', 'Redis is back'])
+})
+
+test('a Redis that hangs is one that is away', () => {
+  facts.emit('redis:trouble', { error: new Error('time-out') })
+  facts.emit('redis:trouble', { error: new Error('Command timed out') })
+  expect(texts()).toEqual(['Redis is away; trying until it is back'])
+})
+
 test('a recovery without trouble before it is not told', () => {
   facts.emit('redis:recovered', {})
   expect(lines).toEqual([])

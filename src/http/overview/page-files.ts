@@ -17,7 +17,7 @@ export function readPageFiles(): ReadonlyMap<string, PageFile> {
   return new Map([
     ['/', read(own('overview.html'), 'html')],
     ['/overview/overview.css', read(own('overview.css'), 'css')],
-    ...['overview', 'chart', 'dom', 'lane', 'letters', 'run', 'words'].map(
+    ...['overview', 'chart', 'dom', 'lane', 'letters', 'run', 'run-view', 'words'].map(
       (name) => [`/overview/${name}.js`, read(own(`${name}.js`), 'js')] as const,
     ),
     ['/overview/icon.svg', read(own('icon.svg'), 'svg')],

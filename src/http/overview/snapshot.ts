@@ -18,6 +18,8 @@ export interface Snapshot {
     readonly untilMs: number | null
     readonly rate: string | null
   }
+  /** Somebody has paused the flush queue: no worker is handed a job. */
+  readonly isPaused: boolean
   readonly deadLetters: readonly { readonly reason: string; readonly count: number }[]
   readonly jobs: { readonly flush: number; readonly intake: number; readonly intakeFailed: number }
 }
@@ -27,19 +29,26 @@ export async function readSnapshot(
   intake: Queue,
   reasons: LetterReasons,
 ): Promise<{ snapshot: Snapshot; counters: Counters }> {
-  const { redis, lane, throttle } = parts
-  const [sample, state, sequence, applied] = await Promise.all([
+  const { redis, lane, throttle, flushQueue } = parts
+  const [sample, state, isPaused, sequence, [applied, appliedUpdates]] = await Promise.all([
     readSample(parts, intake, reasons),
     throttle.read(),
+    flushQueue.queue.isPaused(),
     redis.get(lane.sequence),
-    redis.hget(lane.throttle, 'applied'),
+    redis.hmget(lane.throttle, 'applied', 'appliedUpdates'),
   ])
   const atMs = Date.now()
   const { pendingRuns, flushJobs, intakeJobs } = sample
   const count = (jobs: LaneSample['flushJobs'], ...names: string[]): number =>
     names.reduce((sum, name) => sum + (jobs[name] ?? 0), 0)
   return {
-    counters: { atMs, pendingRuns, sequence: Number(sequence ?? 0), applied: Number(applied ?? 0) },
+    counters: {
+      atMs,
+      pendingRuns,
+      sequence: Number(sequence ?? 0),
+      applied: Number(applied ?? 0),
+      appliedUpdates: Number(appliedUpdates ?? 0),
+    },
     snapshot: {
       atMs,
       pendingRuns,
@@ -52,6 +61,7 @@ export async function readSnapshot(
         untilMs: state.untilMs,
         rate: state.rate,
       },
+      isPaused,
       deadLetters: [...sample.deadLettersByReason]
         .map(([reason, letters]) => ({ reason, count: letters }))
         .sort((a, b) => b.count - a.count || a.reason.localeCompare(b.reason)),

@@ -58,7 +58,7 @@ export function expectQuiet({ errors, strangers }: WatchedPage): void {
 }
 
 /** Kept for people, whatever comes of the test. */
-export async function keepScreenshot(page: Page, name: string): Promise<void> {
+export async function keepScreenshot(page: Page, name: string, options: { fullPage?: boolean } = {}): Promise<void> {
   await mkdir(ARTEFACTS, { recursive: true })
-  await page.screenshot({ path: `${ARTEFACTS}/${name}.png` })
+  await page.screenshot({ ...options, path: `${ARTEFACTS}/${name}.png` })
 }

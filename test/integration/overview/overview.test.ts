@@ -1,4 +1,6 @@
+import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Flow } from '../../../src/http/overview/flow.js'
 import type { Snapshot } from '../../../src/http/overview/snapshot.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
 import { waitFor } from '../../support/wait-for.js'
@@ -19,7 +21,7 @@ afterEach(() => lane.close())
 
 interface Look {
   readonly snapshot: Snapshot
-  readonly flow: { readonly updates: number; readonly patches: number } | null
+  readonly flow: Flow | null
 }
 
 /** Watches the stream as a browser does. */
@@ -27,6 +29,7 @@ async function watch() {
   const ending = new AbortController()
   const answer = await fetch(`${lane.url}/overview/events`, { signal: ending.signal })
   const looks: Look[] = []
+  let begun: { readonly flows: readonly Flow[] } = { flows: [] }
   let hasEnded = false
   const reading = (async () => {
     let text = ''
@@ -37,6 +40,8 @@ async function watch() {
       for (const event of events) {
         const data = /^event: look\ndata: (.*)$/m.exec(event)?.[1]
         if (data) looks.push(JSON.parse(data))
+        const beginning = /^event: begin\ndata: (.*)$/m.exec(event)?.[1]
+        if (beginning) begun = JSON.parse(beginning)
       }
     }
   })().then(
@@ -48,6 +53,7 @@ async function watch() {
   return {
     answer,
     looks,
+    begin: () => begun,
     hasEnded: () => hasEnded,
     end: async () => {
       ending.abort()
@@ -98,18 +104,27 @@ test('the stream tells what is pending and since when, and the throttle with its
   await end()
 })
 
-test('nobody watches: Redis is asked nothing for it', async () => {
-  const { looks, end } = await watch()
-  await waitFor('a look', () => looks.length > 0)
+test('whoever comes finds the burst of before, and how many updates a PATCH took', async () => {
+  lane.addWorker()
+  await lane.producer.enqueueMany(
+    Array.from({ length: 60 }, (_, n) => ({ run: { runId: `r-${n % 3}`, name: `${n}` } })),
+  )
+  await lane.drained()
+  const { begin, looks, end } = await watch()
+  const sum = (key: 'updates' | 'patches' | 'merged') =>
+    [...begin().flows, ...looks.flatMap(({ flow }) => flow ?? [])].reduce((total, flow) => total + flow[key], 0)
+  await waitFor('the burst to be told', () => sum('updates') > 0)
+  expect([sum('updates'), sum('patches'), sum('merged')]).toEqual([60, lane.simulator.requests.length, 60])
   await end()
+})
+
+test('nobody watches: Redis is asked some twenty commands every five seconds', async () => {
   const client = redis.client()
-  await waitFor('the looks to end', async () => {
-    const count = async () => Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
-    const before = await count()
-    await new Promise((resolve) => setTimeout(resolve, 1_200))
-    // The look at the statistics itself is one.
-    return (await count()) - before <= 1
-  })
+  const count = async () => Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
+  const before = await count()
+  await new Promise((resolve) => setTimeout(resolve, 5_500))
+  // The scripts' own commands are counted, and what keeps the lane's connections up.
+  expect((await count()) - before).toBeLessThan(80)
 })
 
 test('retry all takes the letters of one reason only', async () => {
@@ -138,4 +153,21 @@ test('a server that closes ends the streams, and waits for none of them', async 
   await own.close()
   expect(performance.now() - startedAt).toBeLessThan(900)
   await answer.body?.cancel()
+})
+
+test('a Redis that hangs is logged once, also when nobody watches, and once when it is back', async () => {
+  const lines: string[] = []
+  const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line).msg) })
+  const own = await startServedLane(redis, { logger })
+  try {
+    redis.freeze()
+    await waitFor('a warning', () => lines.length > 0, { timeoutMs: 15_000 })
+    await new Promise((resolve) => setTimeout(resolve, 4_000))
+    redis.thaw()
+    await waitFor('it to be back', () => lines.includes('Redis is back'), { timeoutMs: 15_000 })
+    expect(lines).toEqual(['Redis is away; trying until it is back', 'Redis is back'])
+  } finally {
+    redis.thaw()
+    await own.close()
+  }
 })

@@ -41,6 +41,16 @@ test('what was applied is remembered, and the pending update is gone', async () 
   expect(await redis.hget(lane.lane.throttle, 'applied')).toBe('1')
 })
 
+test('the lane counts the PATCH and the updates that ended with it, together', async () => {
+  await lane.write('run-2', { name: 'first' })
+  const { generation } = await lane.write('run-2', { name: 'second' })
+  const holder = { runId: 'run-2', generation, owner: 'w1' }
+  const { entries, updates } = await lane.claim(holder)
+  await lane.write('run-2', { name: 'meanwhile' })
+  await lane.pending.settleAndRelease(holder, { writes: entries, outcome: {}, probe: '' }, updates)
+  expect(await redis.hmget(lane.lane.throttle, 'applied', 'appliedUpdates')).toEqual(['1', '2'])
+})
+
 test('what came in meanwhile stays, in a new generation whose window began with it', async () => {
   const { holder, applied, updates } = await claimed()
   lane.advanceMs(300)

@@ -3,7 +3,7 @@ import { FlowMeter } from '../../../src/http/overview/flow.js'
 
 /** A lane whose counters move as those in Redis do. */
 function laneWithMeter() {
-  const counters = { atMs: 0, sequence: 0, applied: 0, pendingRuns: 0 }
+  const counters = { atMs: 0, sequence: 0, applied: 0, appliedUpdates: 0, pendingRuns: 0 }
   const meter = new FlowMeter()
   meter.note({ ...counters })
   return {
@@ -13,8 +13,9 @@ function laneWithMeter() {
       counters.sequence += updates + newRuns
       counters.pendingRuns += newRuns
     },
-    send(patches: number) {
+    send(patches: number, updates = patches) {
       counters.applied += patches
+      counters.appliedUpdates += updates
     },
     close(runs: number) {
       counters.pendingRuns -= runs
@@ -28,7 +29,7 @@ function laneWithMeter() {
 
 describe('a flow meter', () => {
   test('tells nothing at the first look', () => {
-    expect(new FlowMeter().note({ atMs: 1, sequence: 5, applied: 5, pendingRuns: 1 })).toBeNull()
+    expect(new FlowMeter().note({ atMs: 1, sequence: 5, applied: 5, appliedUpdates: 5, pendingRuns: 1 })).toBeNull()
   })
 
   test('tells updates, not the generations that they opened', () => {
@@ -77,10 +78,20 @@ describe('a flow meter', () => {
     expect(lane.look()).toMatchObject({ updates: 4 })
   })
 
-  test('tells nothing of the time when nobody looked', () => {
+  test('tells the updates that ended with the PATCHes, as they were counted with them', () => {
     const lane = laneWithMeter()
-    lane.meter.forget()
-    lane.merge(1_000, 10)
-    expect(lane.look()).toBeNull()
+    lane.merge(12, 3)
+    lane.look()
+    lane.send(3, 12)
+    lane.close(3)
+    expect(lane.look()).toMatchObject({ updates: 0, patches: 3, merged: 12 })
+  })
+
+  test('tells no rate of a moment: what flowed in it is told with the next look', () => {
+    const lane = laneWithMeter()
+    lane.merge(4, 0)
+    lane.counters.atMs += 10
+    expect(lane.meter.note({ ...lane.counters })).toBeNull()
+    expect(lane.look()).toMatchObject({ seconds: 1.01, updates: 4 })
   })
 })

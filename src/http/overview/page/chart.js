@@ -1,6 +1,10 @@
 /* global uPlot */
 const SHOWN_SECONDS = 300
 const HEIGHT = 220
+/** uPlot's own next after a minute are five, which is one label on a phone. */
+const LABEL_EVERY_S = [30, 60, 120, 300]
+/** Of a time on the axis, with some air: the last one is centred on the right edge. */
+const LABEL_WIDTH = 68
 
 /** The moving chart: updates in and PATCHes out a second, over the last five minutes. */
 export class FlowChart {
@@ -82,9 +86,9 @@ export class FlowChart {
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)] } },
-        padding: [8, 20, 0, 0],
+        padding: [8, LABEL_WIDTH / 2, 0, 0],
         axes: [
-          { ...axis, size: 26, space: 90, values: (_plot, at) => at.map(timeOf) },
+          { ...axis, size: 26, space: LABEL_WIDTH, incrs: LABEL_EVERY_S, values: (_plot, at) => at.map(timeOf) },
           { ...axis, size: 44, space: 36 },
         ],
         series: [{}, series('updates in', '--in'), series('PATCHes out', '--out')],

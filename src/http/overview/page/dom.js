@@ -31,9 +31,24 @@ export async function call(method, path, body) {
   return told
 }
 
-/** Runs what a button or form asks for, once at a time, and tells how it ended. */
+/** Long enough to be read; what it tells is no longer news then. */
+const TOLD_MS = 8_000
+const vanishing = new WeakMap()
+
+/** Runs what a button or form asks for, once at a time, and tells how it ended: what went well for some seconds. */
 export async function act(button, result, task) {
+  await actAndStay(button, result, async () => {
+    const told = await task()
+    const timer = setTimeout(() => result.replaceChildren(), TOLD_MS)
+    vanishing.set(result, timer)
+    return told
+  })
+}
+
+/** The same, where what is told goes on being so. */
+export async function actAndStay(button, result, task) {
   button.disabled = true
+  clearTimeout(vanishing.get(result))
   try {
     result.classList.remove('bad')
     result.textContent = await task()
@@ -43,4 +58,45 @@ export async function act(button, result, task) {
   } finally {
     button.disabled = false
   }
+}
+
+/**
+ * Makes `from` look as `to` does, and keeps every element that is still meant: focus, selection, scroll and an opened
+ * detail survive. Children with a `data-key` are known by it, others by their place and tag.
+ */
+export function morph(from, to) {
+  morphAttributes(from, to)
+  const wanted = new Set([...to.children].map(({ dataset }) => dataset.key))
+  for (const child of [...from.children]) if (!wanted.has(child.dataset.key)) child.remove()
+  const known = new Map([...from.children].map((child) => [child.dataset.key, child]))
+  let at = from.firstChild
+  for (const next of [...to.childNodes]) {
+    const key = next.dataset?.key
+    const same = key === undefined ? (isAlike(at, next) ? at : null) : known.get(key)
+    if (!same) {
+      from.insertBefore(next, at)
+      continue
+    }
+    if (same === at) at = at.nextSibling
+    else from.insertBefore(same, at)
+    if (same.nodeType !== Node.TEXT_NODE) morph(same, next)
+    else if (same.data !== next.data) same.data = next.data
+  }
+  while (at) {
+    const rest = at
+    at = at.nextSibling
+    rest.remove()
+  }
+}
+
+const isAlike = (at, next) => at?.nodeName === next.nodeName && at.dataset?.key === undefined
+
+/** What the reader or a request in flight has set is theirs. */
+const OWN = { DETAILS: 'open', BUTTON: 'disabled' }
+
+function morphAttributes(from, to) {
+  for (const { name } of [...from.attributes]) {
+    if (!to.hasAttribute(name) && name !== OWN[from.nodeName]) from.removeAttribute(name)
+  }
+  for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value)
 }

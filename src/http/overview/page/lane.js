@@ -33,12 +33,18 @@ export class LanePanel {
     setInterval(() => this.#tick(), 1_000)
   }
 
-  show(lane) {
+  setQueue(queueName) {
+    byId('paused-link').href = `/dashboard/queue/${encodeURIComponent(queueName)}`
+  }
+
+  show(lane, isPaused) {
     const changed = this.#lane?.state !== lane.state || this.#lane?.reason !== lane.reason
     this.#lane = lane
     const isClosed = lane.state !== 'open'
-    setText(byId('lane-state'), STATES[lane.state])
-    byId('lane-state').dataset.state = lane.state
+    const isOnlyPaused = isPaused && !isClosed
+    setText(byId('lane-state'), isOnlyPaused ? 'open, but the queue is paused' : STATES[lane.state])
+    byId('lane-state').dataset.state = isOnlyPaused ? 'paused' : lane.state
+    byId('paused-banner').hidden = !isPaused
     this.#banner(lane)
     if (!changed) return
     byId('banner').hidden = !isClosed
@@ -48,6 +54,12 @@ export class LanePanel {
     byId('accept-row').hidden = storm === null
     byId('open-accept').checked = false
     setText(byId('accept-reason'), storm ?? '')
+  }
+
+  /** Nobody can look at it now. What closed it, as far as is known, stays to be read. */
+  showUnknown() {
+    setText(byId('lane-state'), 'not known now')
+    byId('lane-state').dataset.state = 'unknown'
   }
 
   #banner({ state, reason, detail, sinceMs }) {

@@ -7,6 +7,14 @@ export class LettersPanel {
 
   setQueue(queueName) {
     byId('letters-link').href = `/dashboard/queue/${encodeURIComponent(`${queueName}-dead-letters`)}?status=failed`
+    byId('intake-link').href = `/dashboard/queue/${encodeURIComponent(`${queueName}-intake`)}?status=failed`
+  }
+
+  /** Jobs whose update was never taken in: they are no dead letters, which are fields that Sift has refused. */
+  showRefusedIntake(number) {
+    const text = `Besides, ${plural(number, 'job')} of the intake queue ${number === 1 ? 'was' : 'were'} refused before anything was sent.`
+    setText(byId('intake-refused-count'), text)
+    byId('intake-refused').hidden = number === 0
   }
 
   show(deadLetters) {

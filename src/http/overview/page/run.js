@@ -1,124 +1,109 @@
-import { act, byId, call, make } from './dom.js'
-import { ageOf, plural, reasonText, span } from './words.js'
+import { act, actAndStay, byId, call, morph, setText } from './dom.js'
+import { sections, summary } from './run-view.js'
+import { ageOf, clock } from './words.js'
 
-/** The box to look a run up: what is pending field by field, what was last sent, its dead letters. */
+/** Reading a run goes through all dead letters: it takes at most a tenth of the time, and is done every so often. */
+const REFRESH_MS = 2_000
+const REST_TIMES = 10
+
+/**
+ * The box to look a run up: what is pending field by field, what was last sent, its dead letters.
+ *  - empty  nothing was asked for, or what was could not be read.
+ *  - shown  it is read again with the looks at the lane, while somebody can see it. Left by asking for another run.
+ */
 export class RunPanel {
+  /** Null while empty. */
+  #runId = null
+  #readAt = 0
+  #readAgainAt = 0
+  #isReading = false
+
   constructor() {
-    byId('run-form').addEventListener('submit', (event) => {
+    const form = byId('run-form')
+    form.addEventListener('submit', (event) => {
       event.preventDefault()
-      this.look(byId('run-id').value.trim(), event.submitter)
+      this.#look(byId('run-id').value.trim(), event.submitter)
     })
+    byId('run').addEventListener('click', ({ target }) => this.#retry(target.closest('button[data-letter]')))
+    setInterval(() => this.#tick(), 1_000)
     // A run that is being looked at has an address of its own.
     const asked = new URLSearchParams(location.search).get('run')
-    if (asked) {
-      byId('run-id').value = asked
-      this.look(asked, byId('run-form').querySelector('button'))
-    }
+    if (!asked) return
+    byId('run-id').value = asked
+    this.#look(asked, form.querySelector('button'))
   }
 
-  look(runId, button) {
-    void act(button, byId('run-result'), async () => {
-      byId('run').hidden = true
-      const report = await call('GET', `/v1/runs/${encodeURIComponent(runId)}`)
+  /** The lane was looked at, so Redis answers. */
+  noteLook() {
+    if (this.#runId === null || this.#isReading || document.hidden || Date.now() < this.#readAgainAt) return
+    void this.#refresh(this.#runId)
+  }
+
+  #look(runId, button) {
+    this.#runId = null
+    byId('run').hidden = true
+    setText(byId('run-as-of'), '')
+    void actAndStay(button, byId('run-result'), async () => {
+      const report = await this.#read(runId)
       history.replaceState(null, '', `?run=${encodeURIComponent(runId)}`)
+      this.#runId = runId
       byId('run').replaceChildren(...sections(report))
       byId('run').hidden = false
       return summary(report)
     })
   }
-}
 
-function summary({ runId, pending, lastSent, deadLetters }) {
-  if (!pending && !lastSent && deadLetters.length === 0) {
-    return `Nothing is known of ${runId}: nothing is pending, and what was sent is forgotten after a day.`
+  /** Buttons come and go with what is known, so the section listens for them. */
+  #retry(button) {
+    if (!button) return
+    void act(button, byId('letter-result'), async () => {
+      const path = `/v1/dead-letters/${encodeURIComponent(button.dataset.letter)}/retry`
+      const { result, message } = await call('POST', path)
+      if (result !== 'redriven' && result !== 'stale') throw new Error(message ?? result)
+      this.#readAgainAt = 0
+      this.noteLook()
+      return message ? `Settled: ${message}.` : 'The dead letter is pending again, and will be sent.'
+    })
   }
-  const parts = [
-    pending ? `${plural(pending.fields.length, 'field')} pending` : 'nothing pending',
-    lastSent ? 'sent before' : 'never sent',
-    deadLetters.length === 0 ? 'no dead letters' : plural(deadLetters.length, 'dead letter'),
-  ]
-  return `${runId}: ${parts.join(', ')}.`
-}
 
-function sections({ pending, lastSent, deadLetters }) {
-  return [
-    section('Pending', pending ? pendingView(pending) : [quiet('Nothing waits to be sent.')]),
-    section('Last request', lastSent ? [keyValues(lastSent)] : [quiet('None is remembered.')]),
-    section('Dead letters', deadLetters.length > 0 ? deadLetters.map(letterView) : [quiet('None.')]),
-  ]
-}
-
-function pendingView({ openedAt, updates, fields, corruptFields, failures, tries, lastFailure, leasedUntil }) {
-  const notes = [
-    `${plural(updates, 'update')} merged, the first ${ageOf(openedAt)}`,
-    ...(tries > 0 ? [`${plural(tries, 'request')} failed, ${failures} of them counted`] : []),
-    ...(leasedUntil ? [`a worker has it until ${leasedUntil.slice(11, 19)} UTC`] : []),
-    ...(corruptFields.length > 0 ? [`unreadable: ${corruptFields.join(', ')}`] : []),
-  ]
-  const rows = fields.map(({ path, value, observedAt, source }) =>
-    make(
-      'tr',
-      {},
-      make('th', { scope: 'row', class: 'mono' }, path),
-      make('td', { class: 'value' }, valueView(value)),
-      make('td', {}, source ?? make('span', { class: 'quiet' }, 'not told')),
-      make('td', { class: 'number' }, make('time', { datetime: observedAt, title: observedAt }, ageOf(observedAt))),
-    ),
-  )
-  const table = make('table', {}, head('Field', 'Value', 'Source', 'Observed'), make('tbody', {}, ...rows))
-  return [quiet(`${notes.join('; ')}.`), table, ...(lastFailure ? [keyValues({ lastFailure })] : [])]
-}
-
-function valueView(value) {
-  if (value === null) return make('em', { class: 'quiet' }, 'cleared')
-  return make('code', {}, typeof value === 'string' ? value : JSON.stringify(value))
-}
-
-function letterView({ id, reason, message, updateMask, run, sources, deadLetteredAt, attempts, httpStatus }) {
-  const age = make('time', { datetime: deadLetteredAt, title: deadLetteredAt }, ageOf(deadLetteredAt))
-  const facts = [
-    ...(httpStatus ? [`HTTP ${httpStatus}`] : []),
-    plural(attempts, 'request'),
-    ...(sources.length > 0 ? [`by ${sources.join(', ')}`] : []),
-  ]
-  return make(
-    'article',
-    { class: 'letter' },
-    make(
-      'p',
-      {},
-      make('strong', {}, reasonText(reason)),
-      ' ',
-      make('span', { class: 'quiet' }, facts.join(', '), ', ', age),
-    ),
-    make('p', { class: 'mono' }, message),
-    make('pre', {}, JSON.stringify({ run, updateMask }, null, 2)),
-    make('p', { class: 'quiet mono' }, id),
-  )
-}
-
-function keyValues(object) {
-  const list = make('dl', { class: 'pairs' })
-  for (const [key, value] of Object.entries(object)) {
-    const isPlain = typeof value !== 'object' || value === null
-    const shown = key.endsWith('Ms') && typeof value === 'number' ? span(value) : String(value)
-    list.append(
-      make('dt', {}, key),
-      make('dd', {}, isPlain ? make('code', {}, shown) : make('pre', {}, JSON.stringify(value, null, 2))),
-    )
+  async #refresh(runId) {
+    this.#isReading = true
+    try {
+      const report = await this.#read(runId)
+      // Another one was asked for meanwhile.
+      if (this.#runId === runId) this.#show(report)
+    } catch (error) {
+      if (this.#runId === runId) setText(byId('run-as-of'), `as of ${clock(this.#readAt)}: ${error.message}`)
+    } finally {
+      this.#isReading = false
+    }
   }
-  return list
+
+  #show(report) {
+    const run = byId('run')
+    const hadFocus = run.contains(document.activeElement)
+    morph(run, withChildren(run.cloneNode(false), sections(report)))
+    // What had the focus is gone: not back to the top of the page.
+    if (hadFocus && !run.contains(document.activeElement)) run.focus()
+    setText(byId('run-result'), summary(report))
+  }
+
+  async #read(runId) {
+    const begunAt = Date.now()
+    const report = await call('GET', `/v1/runs/${encodeURIComponent(runId)}`)
+    this.#readAt = Date.now()
+    this.#readAgainAt = this.#readAt + Math.max(REFRESH_MS, (this.#readAt - begunAt) * REST_TIMES)
+    setText(byId('run-as-of'), `as of ${clock(this.#readAt)}`)
+    return report
+  }
+
+  #tick() {
+    if (this.#runId === null || document.hidden) return
+    for (const time of byId('run').querySelectorAll('time[data-age]')) setText(time, ageOf(time.dateTime))
+  }
 }
 
-function section(title, children) {
-  return make('section', {}, make('h3', {}, title), ...children)
+function withChildren(element, children) {
+  element.replaceChildren(...children)
+  return element
 }
-
-function head(...titles) {
-  const cells = titles.map((title) =>
-    make('th', { scope: 'col', ...(title === 'Observed' && { class: 'number' }) }, title),
-  )
-  return make('thead', {}, make('tr', {}, ...cells))
-}
-
-const quiet = (text) => make('p', { class: 'quiet' }, text)

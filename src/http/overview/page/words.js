@@ -27,6 +27,13 @@ export const clock = (ms) => new Date(ms).toLocaleTimeString('en-GB')
 
 export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`
 
+/** A rate as the lane keeps it, '50 in 1000 ms', as people say it. */
+export function limitText(text) {
+  const [, max, ms] = /^(\d+) in (\d+) ms$/.exec(text) ?? []
+  if (max === undefined) return text
+  return Number(ms) === 1_000 ? `${max} requests a second` : `${max} requests in ${span(Number(ms))}`
+}
+
 /** A reason of the lane or of a letter, as people say it. */
 export function reasonText(reason) {
   const [kind, of] = reason.split(':')
