@@ -22,6 +22,7 @@ import { AwaitedWrites, type Fate } from './awaited-writes.js'
 import { HttpError, rejectionError } from './http-error.js'
 import type { OutcomeChannel } from './outcome-channel.js'
 import { OutcomeWait } from './outcome-wait.js'
+import { OUTCOME_HEADER, PATCH_ANSWERS, PREFER } from './patch-answers.js'
 import { readWaitMs } from './preference.js'
 import type { RecordedOutcomeParts } from './recorded-outcome.js'
 import { JUDGED_BY_PARSER, UPDATE_SCHEMA } from './update-schema.js'
@@ -31,13 +32,12 @@ export interface PatchRunParts extends RecordedOutcomeParts {
   readonly outcomes: OutcomeChannel
 }
 
-const OUTCOME_HEADER = 'sift-run-updater-outcome'
-
 /** `PATCH /api/v2/runs` */
 export const patchRunRoute: FastifyPluginAsync<PatchRunParts> = async (server, parts) => {
   server.patch(
     '/api/v2/runs',
     {
+      config: { described: { answers: PATCH_ANSWERS, headers: PREFER } },
       schema: {
         summary: 'Update a run, as Sift does',
         description:

@@ -148,7 +148,7 @@ describe('the description', () => {
   test('is an OpenAPI document with every field of an update', async () => {
     const { body } = await get('/openapi.json')
     expect(body).toMatchObject({ openapi: '3.1.0' })
-    const text = JSON.stringify((body.paths as Record<string, unknown>)['/api/v2/runs'])
+    const text = JSON.stringify(body.components)
     for (const field of ['runId', 'startTime', 'metadata', 'isArchived', 'updateMask', 'observedAt']) {
       expect(text).toContain(`"${field}"`)
     }
@@ -159,6 +159,9 @@ describe('the description', () => {
     const html = await answer.text()
     expect(answer.headers.get('content-type')).toContain('text/html')
     expect(html).toContain('PATCH /api/v2/runs')
+    expect(html).toContain('Answers: 200, 202, 400, 401, 403, 404, 408, 409, 413, 415, 429, 501, 503, default')
+    expect(html).toContain('<a href="#shape-Error">Error</a>')
+    for (const [, name] of html.matchAll(/href="#(shape-\w+)"/g)) expect(html).toContain(`id="${name}"`)
     expect(html).not.toMatch(/(?:src|href)="(?:https?:)?\/\//)
     expect((await lane.call('GET', '/assets/page.css')).status).toBe(200)
   })
