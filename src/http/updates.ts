@@ -7,6 +7,7 @@ import { EnqueueInterruptedError, type EnqueueResult } from '../producer/enqueue
 import type { RunUpdateProducer } from '../producer/producer.js'
 import type { RunUpdate } from '../run/parse.js'
 import { refuseOtherCharsets } from './charset.js'
+import { contentEncodingOf } from './content-encoding.js'
 import { type Answer, type Answers, json, NDJSON_TYPE, RETRY_AFTER } from './description.js'
 import { toHttpError } from './error-handler.js'
 import { HttpError, RETRY_AFTER_SECONDS, RPC_STATUS, rejectionError } from './http-error.js'
@@ -40,7 +41,7 @@ const ANSWERS: Answers = {
 export const updatesRoute: FastifyPluginAsyncZod<{ producer: RunUpdateProducer }> = async (server, { producer }) => {
   server.addContentTypeParser(NDJSON, (request, payload, done) => {
     refuseOtherCharsets(request)
-    switch (request.headers['content-encoding'] ?? 'identity') {
+    switch (contentEncodingOf(request.headers)) {
       case 'identity':
         return done(null, payload)
       case 'gzip':
