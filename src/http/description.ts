@@ -62,7 +62,9 @@ const WITH_BODY: Answers = {
   ...MALFORMED,
   408: refusal('The body did not come in time.'),
   413: refusal('The body is too large.'),
-  415: refusal('The body is of another type, charset or encoding than the message says.'),
+  415: refusal('The body is of another type, charset or encoding than the message says.', {
+    accept: { description: 'The types that are taken, where that is what is wrong.' },
+  }),
 }
 
 /** All answers of an operation: its own, and those that come from its kind. */

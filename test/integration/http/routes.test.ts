@@ -144,6 +144,22 @@ describe('health', () => {
   })
 })
 
+test.each([
+  { path: '/v1/updates', type: 'text/plain', taken: ['application/json', 'application/x-ndjson'] },
+  { path: '/v1/lane/hold', type: 'text/plain', taken: ['application/json'] },
+  { path: '/v1/lane/hold', type: undefined, taken: ['application/json'] },
+])('a body of the type $type is told what $path takes', async ({ path, type, taken }) => {
+  const { statusCode, headers, body } = await lane.raw({
+    method: 'POST',
+    path,
+    headers: { ...(type !== undefined && { 'content-type': type }) },
+    body: 'why',
+  })
+  expect([statusCode, headers.accept]).toEqual([415, taken.join(', ')])
+  const { message } = (await body.json()) as { message: string }
+  expect(message).toBe(`the body is of ${type ? `the type ${type}` : 'no type'}; it must be ${taken.join(' or ')}`)
+})
+
 describe('the description', () => {
   test('is an OpenAPI document with every field of an update', async () => {
     const { body } = await get('/openapi.json')
