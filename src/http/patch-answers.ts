@@ -5,7 +5,9 @@ import { RPC_STATUS } from './http-error.js'
 /** Which answer it is: `applied`, `refused`, `stale`, `conflict` or `pending`. */
 export const OUTCOME_HEADER = 'sift-run-updater-outcome'
 
-const outcome = (which: string) => ({ [OUTCOME_HEADER]: { description: which } })
+const PREFERENCE_APPLIED = { 'preference-applied': { description: 'What of `Prefer` was honoured, if anything.' } }
+
+const outcome = (which: string) => ({ [OUTCOME_HEADER]: { description: which }, ...PREFERENCE_APPLIED })
 
 export const PREFER = z.object({
   prefer: z
@@ -51,6 +53,6 @@ export const PATCH_ANSWERS: Answers = {
   409: siftRefused('Sift has such a value already.'),
   413: siftRefused('The body or the update is too large, here or for Sift.'),
   501: siftRefused('Sift does not implement it.'),
-  503: refusal('The lane takes no new runs now, or Redis is away.', RETRY_AFTER),
+  503: refusal('The lane takes no new runs now, or Redis is away.', { ...RETRY_AFTER, ...PREFERENCE_APPLIED }),
   default: siftRefused('Whatever else Sift refused it with.'),
 }
