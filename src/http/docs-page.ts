@@ -73,9 +73,9 @@ function renderAnswers(responses: Readonly<Record<string, Answer>>): string {
   if (statuses.length === 0) return ''
   const rows = Object.entries(responses).map(
     ([status, { description, headers = {}, content = {} }]) =>
-      `<tr><td><code>${escapeHtml(status)}</code></td><td>${renderText(description)}${Object.entries(headers).map(renderHeader).join('')}</td><td>${Object.entries(content).map(renderContent).join('')}</td></tr>`,
+      `<tr><td><code>${escapeHtml(status)}</code></td><td>${renderText(description)}${Object.entries(headers).map(renderHeader).join('')}<div>${Object.entries(content).map(renderContent).join('')}</div></td></tr>`,
   )
-  return `<details><summary>Answers: ${escapeHtml(statuses.join(', '))}</summary><table><thead><tr><th>status</th><th>meaning</th><th>body</th></tr></thead><tbody>${rows.join('')}</tbody></table></details>`
+  return `<details><summary>Answers: ${escapeHtml(statuses.join(', '))}</summary><table class="answers"><thead><tr><th>status</th><th>meaning, headers, body</th></tr></thead><tbody>${rows.join('')}</tbody></table></details>`
 }
 
 function renderHeader([name, { description = '' }]: [string, { readonly description?: string }]): string {

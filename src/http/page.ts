@@ -52,6 +52,8 @@ code, pre { font: 13px/1.5 ui-monospace, monospace; }
 pre { background: var(--soft); padding: .75rem; overflow-x: auto; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top;
   padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); } th { color: var(--quiet); font-weight: 500; }
+/* A shape that is opened scrolls, and does not widen the page. */
+.answers { table-layout: fixed; } .answers th:first-child { width: 5rem; }
 section { border-top: 1px solid var(--line); } .quiet { color: var(--quiet); }
 label { display: block; margin: 1rem 0 .25rem; }
 input { width: 100%; padding: .5rem; font: inherit; color: inherit; background: var(--soft);
