@@ -4,7 +4,9 @@ import { type DeadLetter, toListing } from '../dead-letters/dead-letter.js'
 import { type DeadLetterFilter, matches, parseAge } from '../dead-letters/dead-letter-filter.js'
 import type { DeadLetters, Retried } from '../dead-letters/dead-letters.js'
 import { UnreadableLetterError } from '../dead-letters/mended-letter.js'
+import { json, REDIS_AWAY, refusal } from './description.js'
 import { HttpError } from './http-error.js'
+import { LETTER, LETTER_LISTING } from './letter-schema.js'
 
 const MOST_LISTED = 1_000
 const LISTED = 100
@@ -52,6 +54,23 @@ interface Changed {
   readonly message?: string
 }
 
+const CHANGED = z
+  .object({
+    id: z.string(),
+    result: z.enum(['redriven', 'stale', 'conflict', 'unreadable', 'discarded', 'busy', 'missing']),
+    message: z.string().exactOptional(),
+  })
+  .meta({ id: 'ChangedLetter' }) satisfies z.ZodType<Changed>
+
+const LISTED_LETTERS = z.object({
+  total: z.int().describe('How many there are, listed or not.'),
+  deadLetters: z.array(LETTER_LISTING),
+})
+
+const CHANGED_LETTERS = z.object({ results: z.array(CHANGED), left: z.int() })
+
+const MISSING = refusal('There is no such dead letter.')
+
 /** `/v1/dead-letters`: list, look at, retry, discard. */
 export const deadLettersRoutes: FastifyPluginAsyncZod<{ deadLetters: DeadLetters }> = async (
   server,
@@ -61,14 +80,22 @@ export const deadLettersRoutes: FastifyPluginAsyncZod<{ deadLetters: DeadLetters
 
   server.get(
     '/v1/dead-letters',
-    { schema: { summary: 'Dead letters, newest first', tags, querystring: listQuery } },
+    {
+      config: { described: { answers: { 200: json('Dead letters.', LISTED_LETTERS), 503: REDIS_AWAY } } },
+      schema: { summary: 'Dead letters, newest first', tags, querystring: listQuery },
+    },
     async ({ query: { limit, ...filter } }) => {
       const letters = await select(deadLetters, filter)
       return { total: letters.length, deadLetters: letters.slice(0, limit).map(toListing) }
     },
   )
 
-  server.get('/v1/dead-letters/:id', { schema: { summary: 'One dead letter', tags, params } }, async (request) => {
+  const ofOne = { 404: MISSING, 503: REDIS_AWAY }
+  const letterOptions = {
+    config: { described: { answers: { 200: json('The dead letter.', LETTER), ...ofOne } } },
+    schema: { summary: 'One dead letter', tags, params },
+  }
+  server.get('/v1/dead-letters/:id', letterOptions, async (request) => {
     const { id } = request.params
     const job = await deadLetters.find(id)
     if (!job) throw missing(id)
@@ -83,6 +110,7 @@ export const deadLettersRoutes: FastifyPluginAsyncZod<{ deadLetters: DeadLetters
     server.post(
       `/v1/dead-letters/${verb}`,
       {
+        config: { described: { answers: { 200: json('What became of each.', CHANGED_LETTERS), 503: REDIS_AWAY } } },
         schema: {
           summary,
           description: `At most ${MOST_CHANGED} in one request, and for ${CHANGING_MS / 1_000} s; \`left\` tells how many more were meant.`,
@@ -104,7 +132,10 @@ export const deadLettersRoutes: FastifyPluginAsyncZod<{ deadLetters: DeadLetters
 
     server.post(
       `/v1/dead-letters/:id/${verb}`,
-      { schema: { summary: `${summary}: one`, tags, params } },
+      {
+        config: { described: { answers: { 200: json('What became of it.', CHANGED), ...ofOne } } },
+        schema: { summary: `${summary}: one`, tags, params },
+      },
       async (request) => {
         const changed = await change(deadLetters, request.params.id)
         if (changed.result === 'missing') throw missing(changed.id)

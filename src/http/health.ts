@@ -1,6 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { z } from 'zod'
 import { SCRIPTS as PENDING_SCRIPTS } from '../pending/scripts.js'
 import { SCRIPTS as THROTTLE_SCRIPTS } from '../throttle/scripts.js'
+import { json } from './description.js'
 import type { LaneParts } from './lane-parts.js'
 
 export interface HealthParts extends Pick<LaneParts, 'redis' | 'throttle'> {
@@ -14,17 +16,28 @@ const READY_TIMEOUT_MS = 1_000
 
 const SCRIPTS = [...Object.values(PENDING_SCRIPTS), ...Object.values(THROTTLE_SCRIPTS)]
 
+const LIVE = { 200: json('It runs.', z.object({ status: z.literal('ok') })) }
+
+const READY = {
+  200: json('It is ready.', z.object({ status: z.literal('ready') })),
+  503: json('It is not.', z.object({ status: z.literal('not ready'), why: z.string() })),
+}
+
 /** `/livez`: the process runs. `/readyz`: what is sent to it now is taken in, and can go out. */
 export const healthRoutes: FastifyPluginAsync<HealthParts> = async (server, parts) => {
   const schema = { tags: ['health'] }
-  const config = { isOpen: true }
+  const opened = { isOpen: true }
 
-  server.get('/livez', { config, schema: { ...schema, summary: 'The process runs' } }, async () => ({ status: 'ok' }))
+  server.get(
+    '/livez',
+    { config: { ...opened, described: { answers: LIVE } }, schema: { ...schema, summary: 'The process runs' } },
+    async () => ({ status: 'ok' }),
+  )
 
   server.get(
     '/readyz',
     {
-      config,
+      config: { ...opened, described: { answers: READY } },
       schema: {
         ...schema,
         summary: 'Ready for requests',

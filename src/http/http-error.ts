@@ -1,7 +1,8 @@
 /**
  * Errors as the API of Sift words them, a google.rpc.Status: programs that speak with Sift read ours, too.
  */
-import type { RejectionCode, UpdateRejectedError } from '../errors.js'
+import { z } from 'zod'
+import { REJECTION_CODES, type RejectionCode, type UpdateRejectedError } from '../errors.js'
 
 /** The google.rpc code that goes with a status of ours. */
 const RPC_CODES: Readonly<Record<number, number>> = {
@@ -11,6 +12,7 @@ const RPC_CODES: Readonly<Record<number, number>> = {
   404: 5,
   408: 4,
   413: 3,
+  414: 3,
   415: 3,
   429: 8,
   431: 3,
@@ -23,6 +25,34 @@ export interface RpcStatus {
   readonly message: string
   readonly details: readonly unknown[]
 }
+
+/** It as the document of the interface shows it. */
+export const RPC_STATUS = z
+  .object({
+    code: z.int().describe('The google.rpc code.'),
+    message: z.string().describe('What was wrong, with which value, and the way out.'),
+    details: z.array(
+      z.union([
+        z
+          .object({
+            '@type': z.literal('type.googleapis.com/google.rpc.ErrorInfo'),
+            reason: z.enum(Object.keys(REJECTION_CODES).map((code) => code.toUpperCase())),
+            domain: z.literal('sift-run-updater'),
+          })
+          .describe('The code of the refusal.'),
+        z
+          .object({
+            '@type': z.literal('type.googleapis.com/google.rpc.BadRequest'),
+            fieldViolations: z.array(z.object({ field: z.string(), description: z.string() })),
+          })
+          .describe('Where in the request.'),
+      ]),
+    ),
+  })
+  .meta({
+    id: 'Error',
+    description: 'An error, as the API of Sift words them: a google.rpc.Status.',
+  }) satisfies z.ZodType<RpcStatus>
 
 interface HttpErrorOptions {
   readonly details?: readonly unknown[]

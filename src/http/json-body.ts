@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { refuseOtherCharsets } from './charset.js'
+import { contentEncodingOf } from './content-encoding.js'
 import { badRequest, HttpError } from './http-error.js'
 
 /** The most that a JSON body may take; what is larger comes as a stream of lines. */
@@ -23,7 +24,7 @@ export function takeJsonBodies(server: FastifyInstance, timeoutMs: number = BODY
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', async (request: FastifyRequest, payload: IncomingMessage) => {
     refuseOtherCharsets(request)
-    const encoding = payload.headers['content-encoding'] ?? 'identity'
+    const encoding = contentEncodingOf(payload.headers)
     if (encoding !== 'identity') {
       throw new HttpError(415, `a JSON body must not be compressed (content-encoding is ${encoding}); NDJSON may be`)
     }

@@ -11,6 +11,7 @@ import { EventsStream, onGone } from './overview/events-stream.js'
 import { LaneWatch, type News } from './overview/lane-watch.js'
 import { readPageFiles } from './overview/page-files.js'
 import { readSnapshot } from './overview/snapshot.js'
+import { ICON_PATH } from './page.js'
 
 /** As many letters as are handed to the worker together. */
 const PAGE = 500
@@ -39,7 +40,9 @@ export const overview: FastifyPluginAsyncZod<OverviewParts> = async (server, par
   const streams = new Set<EventsStream>()
 
   for (const [path, { type, text }] of readPageFiles()) {
-    server.get(path, { schema: hide }, async (_request, reply) => {
+    // The sign-in page has the icon, too.
+    const config = { isOpen: path === ICON_PATH }
+    server.get(path, { config, schema: hide }, async (_request, reply) => {
       return reply.type(type).header('cache-control', 'no-cache').send(text)
     })
   }

@@ -2,6 +2,8 @@ import type { FastifyPluginAsync } from 'fastify'
 
 const STYLE_PATH = '/assets/page.css'
 
+export const ICON_PATH = '/overview/icon.svg'
+
 /** A page of ours: no script, and nothing from another host. `body` is HTML. */
 export function page(title: string, body: string): string {
   return `<!doctype html>
@@ -10,6 +12,7 @@ export function page(title: string, body: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)} - sift-run-updater</title>
+<link rel="icon" type="image/svg+xml" href="${ICON_PATH}">
 <link rel="stylesheet" href="${STYLE_PATH}">
 </head>
 <body>
@@ -25,8 +28,13 @@ export function escapeHtml(text: string): string {
 
 /** What the pages look like; the sign-in page needs it, too, so it is open to everybody. */
 export const pageStyleRoute: FastifyPluginAsync = async (server) => {
-  server.get(STYLE_PATH, { config: { isOpen: true }, schema: { hide: true } }, async (_request, reply) => {
+  const opened = { config: { isOpen: true }, schema: { hide: true } }
+  server.get(STYLE_PATH, opened, async (_request, reply) => {
     return reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=3600').send(STYLE)
+  })
+  // Browsers look for it beside what names no icon, such as the metrics.
+  server.get('/favicon.ico', opened, async (_request, reply) => {
+    return reply.header('cache-control', 'max-age=3600').redirect(ICON_PATH)
   })
 }
 
@@ -44,6 +52,8 @@ code, pre { font: 13px/1.5 ui-monospace, monospace; }
 pre { background: var(--soft); padding: .75rem; overflow-x: auto; border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top;
   padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); } th { color: var(--quiet); font-weight: 500; }
+/* A shape that is opened scrolls, and does not widen the page. */
+.answers { table-layout: fixed; } .answers th:first-child { width: 5rem; }
 section { border-top: 1px solid var(--line); } .quiet { color: var(--quiet); }
 label { display: block; margin: 1rem 0 .25rem; }
 input { width: 100%; padding: .5rem; font: inherit; color: inherit; background: var(--soft);

@@ -10,8 +10,9 @@
  *                                with `respond-async`: it is known from the merge, and no wait would change it
  *  - nothing known in time       202: Redis has it, and it will be sent
  *
- * The header `sift-run-updater-outcome` tells which of them it was. Where the announcement was missed (a connection was
- * lost), the status is right all the same, and the body says what is remembered.
+ * The header `sift-run-updater-outcome` tells which of them it was, and `Preference-Applied` what of `Prefer` was honoured.
+ * Where the announcement was missed (a connection was lost), the status is right all the same, and the body says what is
+ * remembered.
  */
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import { orderOf } from '../producer/enqueue-result.js'
@@ -22,7 +23,8 @@ import { AwaitedWrites, type Fate } from './awaited-writes.js'
 import { HttpError, rejectionError } from './http-error.js'
 import type { OutcomeChannel } from './outcome-channel.js'
 import { OutcomeWait } from './outcome-wait.js'
-import { readWaitMs } from './preference.js'
+import { OUTCOME_HEADER, PATCH_ANSWERS, PREFER } from './patch-answers.js'
+import { readPreference } from './preference.js'
 import type { RecordedOutcomeParts } from './recorded-outcome.js'
 import { JUDGED_BY_PARSER, UPDATE_SCHEMA } from './update-schema.js'
 
@@ -31,13 +33,12 @@ export interface PatchRunParts extends RecordedOutcomeParts {
   readonly outcomes: OutcomeChannel
 }
 
-const OUTCOME_HEADER = 'sift-run-updater-outcome'
-
 /** `PATCH /api/v2/runs` */
 export const patchRunRoute: FastifyPluginAsync<PatchRunParts> = async (server, parts) => {
   server.patch(
     '/api/v2/runs',
     {
+      config: { described: { answers: PATCH_ANSWERS, headers: PREFER } },
       schema: {
         summary: 'Update a run, as Sift does',
         description:
@@ -51,13 +52,14 @@ export const patchRunRoute: FastifyPluginAsync<PatchRunParts> = async (server, p
       const parsed = parseRunUpdate(request.body)
       if (!parsed.ok) throw rejectionError(parsed.error)
       const { runId, writes } = parsed.update
-      const waitMs = readWaitMs(request.headers.prefer)
+      const { waitMs, applied } = readPreference(request.headers.prefer)
       const wait = waitMs > 0 ? new OutcomeWait(parts, runId) : undefined
       reply.raw.once('close', () => wait?.end())
       try {
         const [result] = await parts.producer.enqueueParsed([{ ...parsed.update, isAwaited: wait !== undefined }])
         if (!result) throw new TypeError('one update gave no result')
         if (result.error) throw rejectionError(result.error)
+        if (applied !== '') reply.header('preference-applied', applied)
         const order = orderOf(result)
         const settled = new Set<FieldPath>([...result.staleFields, ...result.conflictFields])
         const paths = (Object.keys(writes) as FieldPath[]).filter((path) => !settled.has(path))

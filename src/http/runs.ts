@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { flushNow, QUEUE_PAUSED } from '../flush-queue/flush-now.js'
 import { readRunReport } from '../worker/run-report.js'
+import { json, REDIS_AWAY } from './description.js'
 import type { LaneParts } from './lane-parts.js'
+import { FLUSHED, RUN_REPORT } from './run-schema.js'
 
 const params = z.object({ runId: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be a run id') })
 
@@ -11,6 +13,7 @@ export const runsRoutes: FastifyPluginAsyncZod<LaneParts> = async (server, parts
   server.get(
     '/v1/runs/:runId',
     {
+      config: { described: { answers: { 200: json('What is known of it.', RUN_REPORT), 503: REDIS_AWAY } } },
       schema: { summary: 'What is pending for a run, what was last sent, its dead letters', tags: ['running'], params },
     },
     async ({ params: { runId } }) => await readRunReport(parts, runId),
@@ -19,10 +22,11 @@ export const runsRoutes: FastifyPluginAsyncZod<LaneParts> = async (server, parts
   server.post(
     '/v1/runs/:runId/flush',
     {
+      config: { described: { answers: { 200: json('What came of it.', FLUSHED), 503: REDIS_AWAY } } },
       schema: {
         summary: 'Send a run now',
         description:
-          'Without waiting for its window or backoff; a hold is not passed by. `result` is hastened, reopened, on_its_way or nothing_pending. Where somebody has paused the queue in BullMQ, `queuePaused` is true and `message` says so: the run is sent once it is resumed.',
+          'Without waiting for its window or backoff; a hold is not passed by. `result` is hastened, reopened, on_its_way, nothing_pending or unreadable. Where somebody has paused the queue in BullMQ, `queuePaused` is true and `message` says so: the run is sent once it is resumed.',
         tags: ['running'],
         params,
       },

@@ -7,10 +7,12 @@ import { EnqueueInterruptedError, type EnqueueResult } from '../producer/enqueue
 import type { RunUpdateProducer } from '../producer/producer.js'
 import type { RunUpdate } from '../run/parse.js'
 import { refuseOtherCharsets } from './charset.js'
+import { contentEncodingOf } from './content-encoding.js'
+import { type Answer, type Answers, json, NDJSON_TYPE, RETRY_AFTER } from './description.js'
 import { toHttpError } from './error-handler.js'
-import { HttpError, RETRY_AFTER_SECONDS, rejectionError } from './http-error.js'
+import { HttpError, RETRY_AFTER_SECONDS, RPC_STATUS, rejectionError } from './http-error.js'
 import { takeInLines } from './ndjson-intake.js'
-import { toItem, UpdateCounts, type UpdateItem } from './update-results.js'
+import { RESULT_LINE, toItem, UPDATE_ITEM, UpdateCounts, type UpdateItem } from './update-results.js'
 import { JUDGED_BY_PARSER, UPDATE_SCHEMA } from './update-schema.js'
 
 /** A list of so many answers is what one answer can hold; NDJSON has no limit. */
@@ -19,13 +21,27 @@ const MAX_LIST = 100_000
 /** As many as are judged before their errors become text: each holds a stack. */
 const SLICE = 5_000
 
-const NDJSON = ['application/x-ndjson', 'application/ndjson']
+const NDJSON = [NDJSON_TYPE, 'application/ndjson']
+
+const results = z.array(UPDATE_ITEM).describe('One for each update, in order.')
+const REFUSED = RPC_STATUS.extend({ results: results.optional() })
+
+const ANSWERS: Answers = {
+  202: answered('Redis has at least one of them. Of lines it may only mean that more followed.', z.object({ results })),
+  400: answered('None of them was taken, or the body is malformed.', REFUSED),
+  413: json('The body, its list, or its only update is too large.', REFUSED),
+  503: answered(
+    'The lane takes no new runs now, or Redis is away. `results` are those that are known.',
+    REFUSED,
+    RETRY_AFTER,
+  ),
+}
 
 /** `POST /v1/updates`: one update, a list, or lines. */
 export const updatesRoute: FastifyPluginAsyncZod<{ producer: RunUpdateProducer }> = async (server, { producer }) => {
   server.addContentTypeParser(NDJSON, (request, payload, done) => {
     refuseOtherCharsets(request)
-    switch (request.headers['content-encoding'] ?? 'identity') {
+    switch (contentEncodingOf(request.headers)) {
       case 'identity':
         return done(null, payload)
       case 'gzip':
@@ -42,6 +58,7 @@ export const updatesRoute: FastifyPluginAsyncZod<{ producer: RunUpdateProducer }
   server.post(
     '/v1/updates',
     {
+      config: { described: { answers: ANSWERS, line: z.union([UPDATE_SCHEMA]).describe('Each line.') } },
       schema: {
         summary: 'Take updates in',
         description:
@@ -57,6 +74,12 @@ export const updatesRoute: FastifyPluginAsyncZod<{ producer: RunUpdateProducer }
       return await answerList(producer, Array.isArray(body) ? body : [body], reply)
     },
   )
+}
+
+/** The same, of a list and of lines. */
+function answered(description: string, ofList: z.ZodType, headers?: Answer['headers']): Answer {
+  const { content, ...answer } = json(description, ofList, headers)
+  return { ...answer, content: { ...content, [NDJSON_TYPE]: RESULT_LINE.describe('Each line.') } }
 }
 
 async function answerLines(producer: RunUpdateProducer, body: Readable, reply: FastifyReply): Promise<FastifyReply> {

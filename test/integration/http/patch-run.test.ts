@@ -109,11 +109,19 @@ describe('a request of the Sift API', () => {
 
   test('is answered with 202 when the time is up, and at once for respond-async', async () => {
     const startedAt = performance.now()
-    expect((await patch(update({ name: 'a' }), 'respond-async')).status).toBe(202)
+    const atOnce = await patch(update({ name: 'a' }), 'respond-async')
+    expect([atOnce.status, atOnce.headers.get('preference-applied')]).toEqual([202, 'respond-async'])
     expect(performance.now() - startedAt).toBeLessThan(900)
     const answer = await patch(update({ name: 'b' }), 'wait=1')
     expect(performance.now() - startedAt).toBeGreaterThan(1_000)
     expect([answer.status, answer.headers.get('location')]).toEqual([202, '/v1/runs/run-1'])
+    expect(answer.headers.get('preference-applied')).toBe('wait=1')
+  })
+
+  test('whose preference can not be read is answered as one without', async () => {
+    lane.addWorker()
+    const answer = await patch(update({ name: 'a' }), 'wait=abc')
+    expect([answer.status, answer.headers.get('preference-applied')]).toEqual([200, null])
   })
 
   test('that the parser refuses gets code 3 with 400, and the path', async () => {

@@ -163,11 +163,27 @@ describe('health', () => {
   })
 })
 
+test.each([
+  { path: '/v1/updates', type: 'text/plain', taken: ['application/json', 'application/x-ndjson'] },
+  { path: '/v1/lane/hold', type: 'text/plain', taken: ['application/json'] },
+  { path: '/v1/lane/hold', type: undefined, taken: ['application/json'] },
+])('a body of the type $type is told what $path takes', async ({ path, type, taken }) => {
+  const { statusCode, headers, body } = await lane.raw({
+    method: 'POST',
+    path,
+    headers: { ...(type !== undefined && { 'content-type': type }) },
+    body: 'why',
+  })
+  expect([statusCode, headers.accept]).toEqual([415, taken.join(', ')])
+  const { message } = (await body.json()) as { message: string }
+  expect(message).toBe(`the body is of ${type ? `the type ${type}` : 'no type'}; it must be ${taken.join(' or ')}`)
+})
+
 describe('the description', () => {
   test('is an OpenAPI document with every field of an update', async () => {
     const { body } = await get('/openapi.json')
     expect(body).toMatchObject({ openapi: '3.1.0' })
-    const text = JSON.stringify((body.paths as Record<string, unknown>)['/api/v2/runs'])
+    const text = JSON.stringify(body.components)
     for (const field of ['runId', 'startTime', 'metadata', 'isArchived', 'updateMask', 'observedAt']) {
       expect(text).toContain(`"${field}"`)
     }
@@ -178,6 +194,9 @@ describe('the description', () => {
     const html = await answer.text()
     expect(answer.headers.get('content-type')).toContain('text/html')
     expect(html).toContain('PATCH /api/v2/runs')
+    expect(html).toContain('Answers: 200, 202, 400, 401, 403, 404, 408, 409, 413, 415, 429, 501, 503, default')
+    expect(html).toContain('<a href="#shape-Error">Error</a>')
+    for (const [, name] of html.matchAll(/href="#(shape-\w+)"/g)) expect(html).toContain(`id="${name}"`)
     expect(html).not.toMatch(/(?:src|href)="(?:https?:)?\/\//)
     expect((await lane.call('GET', '/assets/page.css')).status).toBe(200)
   })

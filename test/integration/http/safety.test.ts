@@ -117,6 +117,18 @@ describe('with a token', () => {
     expect((await lane.call('GET', '/readyz')).status).toBe(200)
   })
 
+  test('the icon of the pages is open to everybody, also where a browser looks for it by itself', async () => {
+    for (const path of ['/sign-in', '/docs', '/']) {
+      const html = await (await lane.call('GET', path, undefined, BEARER)).text()
+      expect(html, path).toContain('<link rel="icon" type="image/svg+xml" href="/overview/icon.svg">')
+    }
+    const icon = await lane.call('GET', '/overview/icon.svg')
+    expect([icon.status, icon.headers.get('content-type')]).toEqual([200, 'image/svg+xml; charset=utf-8'])
+    const favicon = await lane.call('GET', '/favicon.ico')
+    expect([favicon.status, favicon.headers.get('location')]).toEqual([302, '/overview/icon.svg'])
+    expect((await lane.call('GET', '/overview/overview.js')).status).toBe(401)
+  })
+
   test('it opens every door', async () => {
     expect((await lane.call('GET', '/v1/status', undefined, BEARER)).status).toBe(200)
     expect((await lane.call('POST', '/v1/updates', { run: { runId: 'a', name: 'n' } }, BEARER)).status).toBe(202)

@@ -147,6 +147,10 @@ describe('updates as JSON', () => {
     expect(statusCode).toBe(status)
   })
 
+  test.each(['Identity', 'IDENTITY'])('a body that is encoded as %s is one that is not', async (encoding) => {
+    expect((await lane.call('POST', '/v1/updates', update('a'), { 'content-encoding': encoding })).status).toBe(202)
+  })
+
   test('a client that reads its answer only once it has sent all is told of a body that is too large', async () => {
     const script = `
 import sys, urllib.request, urllib.error
@@ -205,12 +209,20 @@ describe('updates as lines', () => {
     ])
   })
 
-  test('may be compressed by gzip', async () => {
-    const { statusCode, body } = await postLines(gzipSync(JSON.stringify(update('a'))), { 'content-encoding': 'gzip' })
+  test.each(['gzip', 'GZIP', 'x-gzip', 'X-Gzip'])('may be compressed by gzip, as %s', async (encoding) => {
+    const { statusCode, body } = await postLines(gzipSync(JSON.stringify(update('a'))), {
+      'content-encoding': encoding,
+    })
     expect([statusCode, readLines(await body.text())]).toMatchObject([
       202,
       [{ status: 'accepted' }, { summary: { read: 1 } }],
     ])
+  })
+
+  test('may say that they are as they are', async () => {
+    const { statusCode, body } = await postLines(JSON.stringify(update('a')), { 'content-encoding': 'Identity' })
+    await body.dump()
+    expect(statusCode).toBe(202)
   })
 
   test('that are no gzip, or of another encoding, are told', async () => {
