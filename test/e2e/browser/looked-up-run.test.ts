@@ -46,6 +46,18 @@ test('a run that is looked at is told as sent once it was, without being asked f
   expectQuiet(operator)
 })
 
+test('a run whose one field was refused shows all of the others as applied', async () => {
+  await lane.producer.enqueue({
+    run: { runId: 'run-1', name: 'n', startTime: '2026-03-01T11:00:00Z', stopTime: '2026-03-01T10:00:00Z' },
+  })
+  lane.addWorker()
+  await lookUp('run-1')
+  await page.getByRole('heading', { name: 'Applied so far' }).waitFor()
+  const applied = page.locator('dl').last().locator('dt')
+  await waitFor('both fields', async () => (await applied.allTextContents()).join() === 'name,startTime')
+  expectQuiet(operator)
+})
+
 test('its ages go on, and the field that comes anew takes neither focus nor scroll away', async () => {
   const slow = lane.addProducer({ coalesceWindowMs: 60_000 })
   await slow.enqueue({ run: { runId: 'run-1', name: 'a name' } })

@@ -18,12 +18,19 @@ export function summary({ runId, pending, lastSent, deadLetters }) {
 }
 
 /** The same, section by section. */
-export function sections({ pending, lastSent, deadLetters }) {
+export function sections({ pending, lastSent, applied, deadLetters }) {
   return [
     section('Pending', pending ? pendingView(pending) : [quiet('Nothing waits to be sent.')]),
     section('Last request', lastSent ? [keyValues(lastSent)] : [quiet('None is remembered.')]),
+    ...(Object.keys(applied).length > 0 ? [section('Applied so far', [appliedView(applied)])] : []),
     section('Dead letters', deadLetters.length > 0 ? deadLetters.map(letterView) : [quiet('None.')]),
   ]
+}
+
+/** Of however many requests: where one field was refused, the last one was only a part of what went out. */
+function appliedView(applied) {
+  const observed = Object.entries(applied).map(([path, { observedAt }]) => [path, `observed ${observedAt}`])
+  return keyValues(Object.fromEntries(observed))
 }
 
 function pendingView({ openedAt, updates, fields, corruptFields, failures, tries, lastFailure, leasedUntil }) {
