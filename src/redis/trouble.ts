@@ -12,11 +12,21 @@ export function isRedisTrouble(error: unknown): error is Error {
 }
 
 /** Whether the server itself has told it: then it has done with the command. */
-export function isAnswer(error: unknown): boolean {
+export function isAnswer(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
 /** Whether the server is a replica and took nothing. Before Redis 7, the error of a script has this in its middle. */
 export function isReadOnly(error: unknown): error is Error {
   return error instanceof Error && /(^|-)READONLY /.test(error.message)
+}
+
+/** Whether the server is at its `maxmemory` and took nothing: a script is refused at its first write, and never later. */
+export function isFull(error: unknown): error is Error {
+  return error instanceof Error && /(^|-)OOM /.test(error.message)
+}
+
+/** Whether the user lacks a right. Redis 7.0 has words of its own for what a script tried. */
+export function isNoPermission(error: unknown): error is Error {
+  return error instanceof Error && /(^|-)NOPERM |^ERR The user executing the script /.test(error.message)
 }
