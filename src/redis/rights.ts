@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import { isAnswer, isFull, isReadOnly } from './trouble.js'
+import { isAnswer, isFull, isOfScript, isReadOnly } from './trouble.js'
 
 /** Writes only where the key is there, so nothing; its user needs the right to write all the same. */
 const WRITE_NOTHING = "return redis.call('SET', KEYS[1], '', 'XX')"
@@ -28,7 +28,7 @@ export async function findRefusedRights(redis: Redis, unusedKey: string): Promis
       if (!isAnswer(error)) throw error
       // Where in the script it was, is of no use.
       const message = error.message.replace(/ script: [0-9a-f]{40}.*/s, '')
-      refused.push({ right: /executing (the|a) script/.test(message) ? `SET in ${right}` : right, message })
+      refused.push({ right: isOfScript(error) ? `SET in ${right}` : right, message })
     }
   }
   // BullMQ asks for the version before it does anything.

@@ -30,3 +30,8 @@ export function isFull(error: unknown): error is Error {
 export function isNoPermission(error: unknown): error is Error {
   return error instanceof Error && /(^|-)NOPERM |^ERR The user executing the script /.test(error.message)
 }
+
+/** Whether a script was cut short, and not refused as a whole. */
+export function isOfScript({ message }: Error): boolean {
+  return /executing (the|a) script|ACL failure in script|user_script/i.test(message)
+}
