@@ -125,19 +125,17 @@ function unusedKey(config: Config): string {
   return `${laneOf(config.QUEUE_NAME, config.QUEUE_PREFIX).schema}.check`
 }
 
-function judgeMemory({ memory: { used, limit }, evictionPolicy }: ServerSetup, maxPercent: number): Finding {
+function judgeMemory(setup: ServerSetup, maxPercent: number): Finding {
   const name = 'redis memory'
+  const { used, limit } = setup.memory
   if (limit === 0) return ok(name, 'no maxmemory')
   const percent = Math.floor((used / limit) * 100)
   const share = `${percent} % of maxmemory`
-  if (percent >= 100 && evictionPolicy === 'noeviction') {
-    return failure(name, `${share}: nothing can be written, not even what would send what is pending; raise maxmemory`)
-  }
+  const stops = 'nothing can be written, not even what would send what is pending'
+  if (percent >= 100 && !mayEvict(setup)) return failure(name, `${share}: ${stops}; raise maxmemory`)
   if (percent < maxPercent) return ok(name, share)
-  return warning(
-    name,
-    `${share}: enqueue refuses new runs; at 100 % nothing can be written, not even what would send what is pending: raise maxmemory`,
-  )
+  const refuses = `${share}: enqueue refuses new runs`
+  return warning(name, mayEvict(setup) ? refuses : `${refuses}; at 100 % ${stops}: raise maxmemory`)
 }
 
 function judgeWrites(setup: ServerSetup | undefined, refused: readonly RefusedRight[], config: Config): Finding {

@@ -51,6 +51,21 @@ describe('a Redis that is full', () => {
     expect(performance.now() - startedAt).toBeLessThan(AT_ONCE_MS)
   })
 
+  test('costs a worker nothing but the time: what is pending is sent once there is room', async () => {
+    const worker = pipeline.addWorker()
+    await worker.ready()
+    const producer = pipeline.addProducer({ coalesceWindowMs: 300 })
+    await producer.enqueueMany([update('run-1', 'a'), update('run-2', 'b')])
+    await setMaxMemory(1_000)
+    await delay(1_000)
+    const pendingWhileFull = await redis.client().zcard(pipeline.lane.index)
+    await setMaxMemory(0)
+    await pipeline.drained(20_000)
+    expect(pendingWhileFull).toBe(2)
+    expect(pipeline.simulator.runs.get('run-1')).toMatchObject({ name: 'a' })
+    expect(pipeline.simulator.runs.get('run-2')).toMatchObject({ name: 'b' })
+  })
+
   test('keeps the order of what it takes, while it is full again and again', async () => {
     const client = redis.client()
     await pipeline.producer.enqueue(update('run-1', 'first'))
