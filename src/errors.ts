@@ -17,7 +17,7 @@ export const REJECTION_CODES = {
   cannot_clear: 'a field that cannot be cleared',
   invalid_value: 'a value of the wrong type or form',
   observed_in_future: '`observedAt` lies more than five minutes ahead of the clock of Redis',
-  overloaded: 'the lane takes no new runs until some are sent; send the update again later',
+  overloaded: 'the lane takes no new runs until some are sent, or Redis is full; send the update again later',
   corrupt_pending: 'what Redis holds for this run is not a pending update; delete or rename its key',
 } as const
 

@@ -6,7 +6,9 @@ import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import { LAYOUT_VERSION } from '../pending/layout.js'
 import { laneOf } from '../redis/lane.js'
 import { describeRedis } from '../redis/redis-source.js'
+import { findRefusedRights, type RefusedRight } from '../redis/rights.js'
 import { mayEvict, readServerSetup, refuseOldServer, type ServerSetup } from '../redis/server-check.js'
+import { isNoPermission } from '../redis/trouble.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 import { withRedis } from './lane-session.js'
 import { printJson, printLine } from './output.js'
@@ -32,13 +34,20 @@ export function createCheckCommand(): Command {
       const findings: Finding[] = []
       for await (const finding of check(config)) {
         findings.push(finding)
-        const { check: name, level, message } = finding
+        const { check: name, level } = finding
+        const message = finding.message.replace(/\s*[\r\n]+\s*/g, ' ').trim()
         if (json) printJson({ check: name, level, message })
         else printLine(`${level.padEnd('failure'.length)}  ${name}: ${message}`)
       }
       process.exitCode = exitCode(findings)
     })
-  return addSettings(command, [...LANE_SETTINGS, 'SIFT_REST_URL', 'SIFT_API_KEY_FILE', 'REQUEST_TIMEOUT_MS'])
+  return addSettings(command, [
+    ...LANE_SETTINGS,
+    'SIFT_REST_URL',
+    'SIFT_API_KEY_FILE',
+    'REQUEST_TIMEOUT_MS',
+    'MAX_REDIS_MEMORY_PERCENT',
+  ])
 }
 
 function exitCode(findings: readonly Finding[]): ExitCode {
@@ -49,19 +58,30 @@ function exitCode(findings: readonly Finding[]): ExitCode {
 async function* check(config: Config): AsyncGenerator<Finding> {
   yield ok('configuration', `lane ${config.QUEUE_NAME}, prefix ${config.QUEUE_PREFIX}`)
   try {
-    const { setup, layout, pausedQueues } = await withRedis(config.REDIS_URL, async (redis) => {
-      const setup = await readServerSetup(redis)
+    const { setup, refused, layout, pausedQueues } = await withQuietRedis(config.REDIS_URL, async (redis) => {
+      const setup = await orRefused(() => readServerSetup(redis))
+      // One that takes no writes ends the connection of whoever tries.
+      const mayTry = setup instanceof Error || !setup.isReadOnlyReplica
+      const refused = mayTry ? await findRefusedRights(redis, unusedKey(config)) : []
+      // BullMQ refuses an old server by throwing, and needs all of these rights.
+      const hasQueues = !(setup instanceof Error) && mayTry && !setup.isTooOld && refused.length === 0
       return {
         setup,
-        layout: await readLayout(redis, config),
-        // BullMQ refuses an old server by throwing.
-        pausedQueues: setup.isTooOld ? [] : await readPausedQueues(redis, config),
+        refused,
+        layout: await orRefused(() => readLayout(redis, config)),
+        pausedQueues: hasQueues ? await readPausedQueues(redis, config) : [],
       }
     })
-    yield judgeVersion(setup, describeRedis(config.REDIS_URL))
-    yield judgeEviction(setup)
-    yield judgePersistence(setup)
-    yield judgeLayout(layout)
+    if (setup instanceof Error) {
+      yield warning('redis', `what it is like can't be looked at (${setup.message})`)
+    } else {
+      yield judgeVersion(setup, describeRedis(config.REDIS_URL))
+      yield judgeEviction(setup)
+      yield judgePersistence(setup)
+      yield judgeMemory(setup, config.MAX_REDIS_MEMORY_PERCENT)
+    }
+    yield judgeWrites(setup instanceof Error ? undefined : setup, refused, config)
+    yield layout instanceof Error ? warning('layout', `can't be looked at (${layout.message})`) : judgeLayout(layout)
     if (pausedQueues.length > 0) yield judgePause(pausedQueues)
   } catch (error) {
     if (error instanceof RedisUnavailableError) yield { ...failure('redis', error.message), isUnreachable: true }
@@ -88,7 +108,60 @@ function judgeEviction(setup: ServerSetup): Finding {
   )
 }
 
-function judgePersistence({ persistence, appendfsync }: ServerSetup): Finding {
+/** ioredis prints by itself that the user has no right to INFO: that is told as a finding. */
+async function withQuietRedis<Result>(url: string, task: (redis: Redis) => Promise<Result>): Promise<Result> {
+  const { warn } = console
+  console.warn = () => {}
+  try {
+    return await withRedis(url, task)
+  } finally {
+    console.warn = warn
+  }
+}
+
+/** What a look finds, or that the user has no right to it. */
+async function orRefused<Found>(look: () => Promise<Found>): Promise<Found | Error> {
+  try {
+    return await look()
+  } catch (error) {
+    if (isNoPermission(error)) return error
+    throw error
+  }
+}
+
+/** Nobody writes it, and the rights of the lane's keys are those of all of them. */
+function unusedKey(config: Config): string {
+  return `${laneOf(config.QUEUE_NAME, config.QUEUE_PREFIX).schema}.check`
+}
+
+function judgeMemory(setup: ServerSetup, maxPercent: number): Finding {
+  const name = 'redis memory'
+  const { used, limit } = setup.memory
+  if (limit === 0) return ok(name, 'no maxmemory')
+  const percent = Math.floor((used / limit) * 100)
+  const share = `${percent} % of maxmemory`
+  const stops = 'nothing can be written, not even what would send what is pending'
+  if (percent >= 100 && !mayEvict(setup)) return failure(name, `${share}: ${stops}; raise maxmemory`)
+  if (percent < maxPercent) return ok(name, share)
+  const refuses = `${share}: enqueue refuses new runs`
+  return warning(name, mayEvict(setup) ? refuses : `${refuses}; at 100 % ${stops}: raise maxmemory`)
+}
+
+function judgeWrites(setup: ServerSetup | undefined, refused: readonly RefusedRight[], config: Config): Finding {
+  const name = 'redis writes'
+  if (setup?.isReadOnlyReplica) return failure(name, 'Redis is a replica and takes no writes; name its primary')
+  const [first] = refused
+  if (!first) return ok(name, 'this user may run scripts that write')
+  const rights = refused.map(({ right }) => right).join(', ')
+  const keys = `${config.QUEUE_PREFIX}:*`
+  return failure(name, `Redis refuses ${rights} (${first.message}); let its user have that, on the keys ${keys} (ACL)`)
+}
+
+function judgePersistence({ persistence, appendfsync, mayNotAsk }: ServerSetup): Finding {
+  if (mayNotAsk) {
+    const known = persistence === 'append-only' ? 'append-only file; when it reaches the disk' : 'what it is'
+    return warning('redis persistence', `${known} can't be looked at: this user has no right to CONFIG GET`)
+  }
   switch (persistence) {
     case 'append-only':
       return ok('redis persistence', `append-only file, appendfsync ${appendfsync ?? 'not told'}`)

@@ -31,6 +31,8 @@ export interface Merged {
   readonly stamp: string
   /** The client key that holds the place, where there is a conflict. */
   readonly heldClientKey: string | null
+  /** Overloaded since Redis takes no writes at all. */
+  readonly isRedisFull?: true
 }
 
 export type MergeReply =
@@ -125,6 +127,18 @@ type MergedReply =
   | [status: MergeStatus, generation: string, addJob: number, stale: string, conflicting: string, holder: string]
 
 const NONE: readonly FieldPath[] = Object.freeze([])
+
+/** What becomes of every update of a batch that finds Redis full. */
+export const FULL: Merged = Object.freeze({
+  status: 'overloaded',
+  generation: null,
+  addJob: false,
+  staleFields: NONE,
+  conflictFields: NONE,
+  stamp: '',
+  heldClientKey: null,
+  isRedisFull: true,
+})
 
 /** There is one for each update, and few of their stamps are ever read. */
 class MergedUpdate implements Merged {

@@ -70,7 +70,9 @@ export function toResult(runId: string, merged: Merged): EnqueueResult {
         new UpdateRejectedError(
           status,
           '',
-          `run ${runId} was not taken: the lane is at its limit of pending runs or memory. Updates of runs that are pending already are still taken; send this one again later`,
+          merged.isRedisFull
+            ? `run ${runId} was not taken: Redis is full (maxmemory) and takes no writes, not even what would send what is pending. Raise maxmemory, and send the update again`
+            : `run ${runId} was not taken: the lane is at its limit of pending runs or memory. Updates of runs that are pending already are still taken; send this one again later`,
         ),
       )
     case 'unreadable':

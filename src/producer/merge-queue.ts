@@ -11,6 +11,9 @@
  *    with the time that its answer told, once no other is on its way: never after one that came behind it.
  *  - Nor was one that a replica refused: a primary that was demoted. The connection is made anew, and the batch is sent in
  *    the same way for as long as its time is not over.
+ *  - Nor was one that found Redis full, which refuses a script at its first write only. It is told so at once, as overloaded,
+ *    and never sent again, so it overtakes nothing. The same goes for a user without rights: what Redis has answered does not
+ *    happen later. Only where the script itself met a missing right, the updates before it may have been taken.
  *  - What was sent, and got no answer, may still happen until its deadline: nothing is sent before, so nothing overtakes it.
  *    Its connection is dropped, and those that were sent behind it get no answer either.
  *  - Where the server lets nobody in with this password, nothing was sent, and nobody has to wait to be told.
@@ -19,14 +22,14 @@ import type { Redis } from 'ioredis'
 import { ConfigurationError, RedisUnavailableError } from '../errors.js'
 import type { FactEmitter } from '../events.js'
 import { refuseOtherLayout } from '../pending/layout.js'
-import { loadMerge, type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
+import { FULL, loadMerge, type Merged, type MergeReply, type MergeUpdate, mergeUpdates } from '../pending/merge.js'
 import type { Policy } from '../policy.js'
 import { abandon } from '../redis/connection.js'
 import { before, until } from '../redis/deadline.js'
 import type { Lane } from '../redis/lane.js'
 import { Opening } from '../redis/opening.js'
 import { describeRedis } from '../redis/redis-source.js'
-import { isAnswer, isLockedOut, isReadOnly, lockedOut } from '../redis/trouble.js'
+import { isAnswer, isFull, isLockedOut, isNoPermission, isOfScript, isReadOnly, lockedOut } from '../redis/trouble.js'
 import { MemoryWatch } from './memory-watch.js'
 import { RedisClock } from './redis-clock.js'
 
@@ -173,6 +176,14 @@ export class MergeQueue {
         for (const call of batch) this.#putOffUntilDeadline(call, this.#unavailable(error, false))
         return
       }
+      if (isFull(error)) {
+        for (const call of batch) call.resolve(call.updates.map(() => FULL))
+        return
+      }
+      if (isNoPermission(error)) {
+        for (const call of batch) call.reject(this.#notPermitted(error, sentOn !== undefined))
+        return
+      }
       if (error instanceof ConfigurationError) {
         for (const call of batch) call.reject(error)
         return
@@ -287,6 +298,14 @@ export class MergeQueue {
     return new RedisUnavailableError(
       `Redis at ${describeRedis(this.#redis)} did not answer in time (${why}). The update ${fate}; sending it again is safe.`,
       { cause },
+    )
+  }
+
+  #notPermitted(error: Error, wasSent: boolean): RedisUnavailableError {
+    const fate = wasSent && isOfScript(error) ? 'may or may not have been taken' : 'was not taken'
+    return new RedisUnavailableError(
+      `Redis at ${describeRedis(this.#redis)} refuses this user (${error.message.trim()}). The update ${fate}; give the user the right (ACL), and send it again, which is safe.`,
+      { cause: error },
     )
   }
 }

@@ -49,7 +49,7 @@ export interface RunUpdateProducer {
   /**
    * Takes one update in. Resolves once Redis has it.
    * @throws UpdateRejectedError where it can't be taken (`code`, `path`).
-   * @throws RedisUnavailableError where Redis did not answer within two seconds, or the producer is closed.
+   * @throws RedisUnavailableError where Redis did not answer within two seconds or refuses the user, or the producer is closed.
    */
   enqueue(update: RunUpdate): Promise<EnqueueResult>
   /**

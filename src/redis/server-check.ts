@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { ConfigurationError } from '../errors.js'
+import { isNoPermission } from './trouble.js'
 
 /** Older ones lack commands that BullMQ and the scripts use. */
 const LEAST_VERSION = [6, 2] as const
@@ -13,12 +14,18 @@ export interface ServerSetup {
   readonly persistence: 'append-only' | 'snapshots' | 'none' | 'unknown'
   /** When the append-only file reaches the disk: always, everysec or no; null: not told. */
   readonly appendfsync: string | null
+  /** The user may not ask for settings, which is another thing than a server that tells none. */
+  readonly mayNotAsk: boolean
+  /** It takes no writes. */
+  readonly isReadOnlyReplica: boolean
+  /** Bytes; a limit of 0: none. */
+  readonly memory: { readonly used: number; readonly limit: number }
 }
 
 /** Asks a server for its set-up, and changes nothing. What a managed Redis does not tell is null or unknown. */
 export async function readServerSetup(redis: Redis): Promise<ServerSetup> {
   const info = readInfo(await redis.info())
-  const configured = await readSettings(redis, ['appendfsync', 'save'])
+  const { settings: configured, mayNotAsk } = await readSettings(redis, ['appendfsync', 'save'])
   const version = info.get('redis_version') ?? 'unknown'
   return {
     version,
@@ -26,6 +33,9 @@ export async function readServerSetup(redis: Redis): Promise<ServerSetup> {
     evictionPolicy: info.get('maxmemory_policy') ?? null,
     persistence: readPersistence(info.get('aof_enabled'), configured.get('save')),
     appendfsync: configured.get('appendfsync') ?? null,
+    mayNotAsk,
+    isReadOnlyReplica: info.get('role') === 'slave' && info.get('slave_read_only') !== '0',
+    memory: { used: Number(info.get('used_memory') ?? 0), limit: Number(info.get('maxmemory') ?? 0) },
   }
 }
 
@@ -53,15 +63,22 @@ function readInfo(text: string): ReadonlyMap<string, string> {
   )
 }
 
-async function readSettings(redis: Redis, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+async function readSettings(
+  redis: Redis,
+  names: readonly string[],
+): Promise<{ readonly settings: ReadonlyMap<string, string>; readonly mayNotAsk: boolean }> {
   const settings = new Map<string, string>()
+  let mayNotAsk = false
   for (const name of names) {
     // Managed servers know no CONFIG, and a user's rights may not reach so far.
-    const reply = await redis.config('GET', name).catch(() => [])
+    const reply = await redis.config('GET', name).catch((error: unknown) => {
+      mayNotAsk ||= isNoPermission(error)
+      return []
+    })
     const [, value] = reply as string[]
     if (value !== undefined) settings.set(name, value)
   }
-  return settings
+  return { settings, mayNotAsk }
 }
 
 function readPersistence(aofEnabled: string | undefined, save: string | undefined): ServerSetup['persistence'] {

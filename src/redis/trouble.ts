@@ -12,7 +12,7 @@ export function isRedisTrouble(error: unknown): error is Error {
 }
 
 /** Whether the server itself has told it: then it has done with the command. */
-export function isAnswer(error: unknown): boolean {
+export function isAnswer(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
@@ -35,4 +35,19 @@ export function lockedOut(error: LockedOut): string {
   // NOAUTH comes with a lecture on the protocol.
   const why = error.message.startsWith('NOAUTH') ? 'NOAUTH: it wants a password' : error.message.replace(/\.$/, '')
   return `runs, but lets nobody in this way (${why}). Correct the user and password in REDIS_URL, --redis-url or the options of the connection, as in redis://user:password@host:6379`
+}
+
+/** Whether the server is at its `maxmemory` and took nothing: a script is refused at its first write, and never later. */
+export function isFull(error: unknown): error is Error {
+  return error instanceof Error && /(^|-)OOM /.test(error.message)
+}
+
+/** Whether the user lacks a right. Redis 7.0 has words of its own for what a script tried. */
+export function isNoPermission(error: unknown): error is Error {
+  return error instanceof Error && /(^|-)NOPERM |^ERR The user executing the script /.test(error.message)
+}
+
+/** Whether a script was cut short, and not refused as a whole. */
+export function isOfScript({ message }: Error): boolean {
+  return /executing (the|a) script|ACL failure in script|user_script/i.test(message)
 }

@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Queue } from 'bullmq'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Simulator, startSimulator } from '../../../src/simulator/simulator.js'
 import { startTestRedis, type TestRedis } from '../../support/redis.js'
 import { type Ended, type Env, runCommand } from './command.js'
@@ -41,6 +44,8 @@ test('tells a line each, ends with 0 where all is well, and leaves nothing in Re
     redis: 'ok',
     'redis eviction': 'ok',
     'redis persistence': 'ok',
+    'redis memory': 'ok',
+    'redis writes': 'ok',
     layout: 'ok',
     sift: 'ok',
   })
@@ -116,6 +121,93 @@ test('warns of a queue that is paused in BullMQ, by its name', async () => {
     message: expect.stringMatching(/^paused-lane paused in BullMQ: .* resumed/),
   })
   expect(ended.code).toBe(0)
+})
+
+test('fails for a replica, which takes no writes', async () => {
+  const replica = await startTestRedis({ args: ['--replicaof', '127.0.0.1', `${redis.port}`] })
+  try {
+    const ended = await runCommand(['check', '--json'], { env: { ...env, REDIS_URL: replica.url } })
+    expect(findings(ended)).toContainEqual({
+      check: 'redis writes',
+      level: 'failure',
+      message: 'Redis is a replica and takes no writes; name its primary',
+    })
+    expect(levels(ended)).toMatchObject({ redis: 'ok', layout: 'ok', sift: 'ok' })
+    expect(ended.code).toBe(1)
+  } finally {
+    await replica.close()
+  }
+})
+
+describe('a user of few rights', () => {
+  /** What is told to a user of these rights. */
+  async function checkWith(...rights: string[]): Promise<Ended> {
+    await redis.client().call('ACL', 'SETUSER', 'few', 'reset', 'on', '>word', '&*', ...rights)
+    const url = redis.url.replace('redis://', 'redis://few:word@')
+    return await runCommand(['check', '--json'], { env: { ...env, REDIS_URL: url } })
+  }
+  const messageOf = (ended: Ended, name: string) => findings(ended).find(({ check }) => check === name)?.message
+
+  const cases: readonly (readonly [lacks: string, rights: readonly string[], named: string])[] = [
+    ['scripts', ['~*', '+@all', '-@scripting'], 'Redis refuses SCRIPT LOAD, EVAL, EVALSHA (NOPERM '],
+    ['writes', ['~*', '+@all', '-@write'], 'Redis refuses SET in EVAL, SET in EVALSHA ('],
+    ['the keys of the lane', ['~other:*', '+@all'], 'on the keys {sift}:* (ACL)'],
+  ]
+  test.each(cases)('that lacks %s fails, and is told what', async (_lacks, rights, named) => {
+    const ended = await checkWith(...rights)
+    expect(levels(ended)).toMatchObject({ redis: 'ok', 'redis writes': 'failure', sift: 'ok' })
+    expect(messageOf(ended, 'redis writes')).toContain(named)
+    expect(ended.code).toBe(1)
+  })
+
+  test('that may not ask for settings is warned of what is not seen', async () => {
+    const ended = await checkWith('~*', '+@all', '-config')
+    expect(levels(ended)).toMatchObject({ redis: 'ok', 'redis persistence': 'warning', 'redis writes': 'ok' })
+    expect(messageOf(ended, 'redis persistence')).toContain("can't be looked at")
+    expect(ended.code).toBe(0)
+  })
+
+  test('that lacks INFO is told so by a line of ours, and the rest is looked at', async () => {
+    const ended = await checkWith('~*', '+@all', '-info')
+    expect(levels(ended)).toEqual({
+      configuration: 'ok',
+      redis: 'warning',
+      'redis writes': 'failure',
+      layout: 'ok',
+      sift: 'ok',
+    })
+    expect(messageOf(ended, 'redis writes')).toContain('Redis refuses INFO (NOPERM ')
+    expect(ended.stderr).toBe('')
+  })
+})
+
+test('warns from MAX_REDIS_MEMORY_PERCENT on, and fails for a Redis that is full', async () => {
+  const small = await startTestRedis({ args: ['--maxmemory', '50mb', '--maxmemory-policy', 'noeviction'] })
+  try {
+    const smallEnv = { ...env, REDIS_URL: small.url }
+    expect(levels(await runCommand(['check', '--json'], { env: smallEnv }))['redis memory']).toBe('ok')
+    const short = await runCommand(['check', '--json', '--max-redis-memory-percent', '1'], { env: smallEnv })
+    expect(levels(short)['redis memory']).toBe('warning')
+    expect(short.stdout).toContain('enqueue refuses new runs')
+    expect(short.code).toBe(0)
+    await small.client().config('SET', 'maxmemory', '100kb')
+    const full = await runCommand(['check', '--json'], { env: smallEnv })
+    expect(levels(full)['redis memory']).toBe('failure')
+    expect(full.code).toBe(1)
+  } finally {
+    await small.close()
+  }
+})
+
+test('an answer of many lines stays on one', async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(403).end(JSON.stringify({ code: 7, message: 'not you\n  nor anyone', details: [] }))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const { stdout } = await runCommand(['check'], { env: { ...env, SIFT_REST_URL: `http://127.0.0.1:${port}` } })
+  server.close()
+  expect(stdout).toMatch(/^failure {2}sift: http:\S+ not you nor anyone \(403\)$/m)
 })
 
 test('fails for a Redis older than 6.2', async () => {
