@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    // By default one core is left to vitest itself, which on two cores would be half of what there is.
-    maxWorkers: 2,
+    // One more than the two cores of a small machine: most tests wait for processes, windows and time-outs half of their time.
+    maxWorkers: 3,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
