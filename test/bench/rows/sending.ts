@@ -13,6 +13,7 @@ import { type Api, NO_LIMIT, type Stage, startApi } from '../stage.js'
 const CONCURRENCY = 50
 const LATENCY_MS = 5
 const BATCH = 500
+const LEAST_COUNT = 4_000
 export const API_KEY = 'a-key'
 
 const perSecond = (rate: number): string => `${Math.round(rate).toLocaleString('en-US')} PATCHes/s`
@@ -117,7 +118,8 @@ async function race(
   peerOf: (stage: Stage, api: Api, count: number) => Side,
 ): Promise<Finding> {
   const api = await startApi(LATENCY_MS)
-  const count = 6_000 * scale
+  // Never so few that a worker's start and warm-up are what is measured.
+  const count = Math.max(6_000 * scale, LEAST_COUNT)
   try {
     const { ratio, spread, ours, peer }: Comparison = await compare(
       rounds,
