@@ -7,8 +7,8 @@ import type { Server } from 'node:http'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
-/** Long enough for the answers that are on their way, and for the next requests of who gets them. */
-const HOLD_MS = 100
+/** Long enough for the answers that are on their way, and for the next requests of who gets them, on a busy machine too. */
+const HOLD_MS = 400
 
 /** To be called before other hooks are added. */
 export function closeWithoutReset(server: FastifyInstance): void {
