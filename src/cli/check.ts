@@ -11,7 +11,7 @@ import { mayEvict, readServerSetup, refuseOldServer, type ServerSetup } from '..
 import { isNoPermission } from '../redis/trouble.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 import { withRedis } from './lane-session.js'
-import { printJson, printLine } from './output.js'
+import { oneLine, printJson, printLine } from './output.js'
 import { probeSift } from './probe-sift.js'
 import { addSettings, LANE_SETTINGS, readSettings } from './settings.js'
 
@@ -35,7 +35,7 @@ export function createCheckCommand(): Command {
       for await (const finding of check(config)) {
         findings.push(finding)
         const { check: name, level } = finding
-        const message = finding.message.replace(/\s*[\r\n]+\s*/g, ' ').trim()
+        const message = oneLine(finding.message)
         if (json) printJson({ check: name, level, message })
         else printLine(`${level.padEnd('failure'.length)}  ${name}: ${message}`)
       }

@@ -17,7 +17,9 @@ export function tell(line: string): void {
 
 /** What somebody else has written, as one line that does nothing to a terminal. */
 export function oneLine(text: string): string {
-  return stripVTControlCharacters(text).replace(/\p{Cc}+/gu, ' ')
+  return stripVTControlCharacters(text)
+    .replace(/\s*\p{Cc}+\s*/gu, ' ')
+    .trim()
 }
 
 let isEndedByReader = false
